@@ -1,0 +1,173 @@
+/**
+ * The sessions of one next hop, and the transmissions waiting for one. Sessions are kept and reused;
+ * another one is opened while more waits than is being connected for, up to a limit.
+ */
+import type { OpenedNextHop, Peer } from "./next_hop.ts";
+import { SmtpSession } from "./node_smtp_session.ts";
+import type { AttemptOutcome } from "./outcome.ts";
+import type { Transmission } from "./transmission.ts";
+
+export interface DestinationOptions {
+  readonly open: () => Promise<OpenedNextHop>;
+  readonly maxSessions: number;
+  /** A session unused for so long is ended. */
+  readonly idleMs: number;
+  readonly commandTimeoutMs: number;
+  readonly now: () => number;
+  readonly observer: PoolObserver;
+}
+
+export interface PoolObserver {
+  opened(): void;
+  closed(): void;
+  reused(): void;
+}
+
+export interface SubmittedResult {
+  /** By the order of the forward-paths. */
+  readonly outcomes: readonly AttemptOutcome[];
+  readonly peer: Peer | null;
+}
+
+interface Waiting {
+  readonly transmission: Transmission;
+  readonly resolve: (result: SubmittedResult) => void;
+  /** Times a connection was lost under it before the peer took anything in. */
+  losses: number;
+}
+
+interface Pooled {
+  readonly session: SmtpSession;
+  readonly peer: Peer;
+}
+
+const MAX_LOSSES = 3;
+/** After a refused connection, while others live: the host has enough of us. */
+const ENOUGH_MS = 5_000;
+
+export class Destination {
+  readonly #options: DestinationOptions;
+  readonly #sessions = new Set<Pooled>();
+  #waiting: Waiting[] = [];
+  #connecting = 0;
+  #openAgainAtMs = 0;
+  #isClosed = false;
+
+  constructor(options: DestinationOptions) {
+    this.#options = options;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size + this.#connecting;
+  }
+
+  get isUnused(): boolean {
+    return this.#waiting.length === 0 && this.sessionCount === 0;
+  }
+
+  /** Resolves with an outcome for every forward-path; never rejects. The caller bounds how many wait. */
+  submit(transmission: Transmission): Promise<SubmittedResult> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ transmission, resolve, losses: 0 });
+      this.#pump();
+    });
+  }
+
+  /** Takes back what no session has begun with. */
+  withdraw(): number {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { resolve } of waiting) resolve({ outcomes: [], peer: null });
+    return waiting.length;
+  }
+
+  /** Ends sessions that time out or are not needed; call about once a second. */
+  tick(nowMs: number): void {
+    for (const { session } of [...this.#sessions]) {
+      if (session.isIdle && nowMs - session.idleSinceMs >= this.#options.idleMs) session.close();
+      else session.checkDeadline(nowMs);
+    }
+    this.#pump();
+  }
+
+  /** Ends all sessions; what they are in the middle of is lost to them. */
+  close(): void {
+    this.#isClosed = true;
+    this.withdraw();
+    for (const { session } of [...this.#sessions]) session.close();
+  }
+
+  #pump(): void {
+    if (this.#waiting.length === 0 || this.#isClosed) return;
+    for (const pooled of this.#sessions) {
+      if (this.#waiting.length === 0) return;
+      if (pooled.session.isIdle && pooled.session.isReady) this.#begin(pooled);
+    }
+    const { maxSessions, now } = this.#options;
+    while (
+      this.#waiting.length > this.#connecting && this.sessionCount < maxSessions &&
+      now() >= this.#openAgainAtMs
+    ) this.#open();
+  }
+
+  #begin(pooled: Pooled): void {
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) return;
+    if (pooled.session.transmitted > 0) this.#options.observer.reused();
+    pooled.session.transmit(waiting.transmission).then((result) => {
+      if (result.kind === "answered") {
+        waiting.resolve({ outcomes: result.outcomes, peer: pooled.peer });
+      } else if (++waiting.losses < MAX_LOSSES && !this.#isClosed) {
+        this.#waiting.unshift(waiting);
+      } else waiting.resolve({ outcomes: [], peer: pooled.peer });
+      this.#pump();
+    });
+  }
+
+  #open(): void {
+    this.#connecting++;
+    this.#options.open().then((answer) => {
+      this.#connecting--;
+      if (answer.kind === "unreachable") this.#onUnreachable(answer);
+      else this.#onOpened(answer);
+      this.#pump();
+    });
+  }
+
+  #onOpened({ opened, peer }: Extract<OpenedNextHop, { kind: "open" }>): void {
+    const { commandTimeoutMs, now, observer } = this.#options;
+    observer.opened();
+    const pooled: Pooled = {
+      peer,
+      session: new SmtpSession({
+        socket: opened.socket,
+        extensions: opened.extensions,
+        commandTimeoutMs,
+        now,
+        onReady: () => this.#begin(pooled),
+        onClosed: () => {
+          if (this.#sessions.delete(pooled)) observer.closed();
+        },
+      }),
+    };
+    this.#sessions.add(pooled);
+    if (this.#isClosed) pooled.session.close();
+  }
+
+  #onUnreachable({ outcome, peer }: Extract<OpenedNextHop, { kind: "unreachable" }>): void {
+    if (this.#sessions.size > 0) {
+      this.#openAgainAtMs = this.#options.now() + ENOUGH_MS;
+      return;
+    }
+    if (this.#connecting > 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { transmission, resolve } of waiting) {
+      resolve({ outcomes: transmission.forwardPaths.map(() => outcome), peer });
+    }
+  }
+}

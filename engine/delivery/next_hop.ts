@@ -1,0 +1,114 @@
+/** Where mail for a destination goes next: its own hosts, or the smarthost that takes everything. */
+import type { Resolver, TempfailReason } from "../dns/resolver.ts";
+import { findMailHosts, type MailHosts } from "./mx.ts";
+import type { Opened, OpenRequest, Security } from "./node_smtp_opener.ts";
+import { type AttemptOutcome, deferred, outcomeWithoutHost } from "./outcome.ts";
+
+export interface Smarthost {
+  /** Name or IP address. */
+  readonly host: string;
+  readonly port: number;
+  /** TLS from the first octet on. */
+  readonly isSecure: boolean;
+  readonly credentials: { readonly user: string; readonly password: string } | null;
+}
+
+export type NextHop =
+  | { readonly kind: "mx"; readonly domain: string; readonly port: number }
+  | { readonly kind: "smarthost"; readonly smarthost: Smarthost };
+
+/** The host a session was opened to. */
+export interface Peer {
+  readonly mxHost: string;
+  readonly address: string;
+  readonly tls: boolean;
+}
+
+export type OpenedNextHop =
+  | {
+    readonly kind: "open";
+    readonly opened: Extract<Opened, { kind: "open" }>;
+    readonly peer: Peer;
+  }
+  | { readonly kind: "unreachable"; readonly outcome: AttemptOutcome; readonly peer: Peer | null };
+
+export interface OpenNextHopOptions {
+  readonly resolver: Resolver;
+  readonly random: () => number;
+  readonly isOurs: (name: string, address: string | null) => boolean;
+  readonly open: (request: OpenRequest) => Promise<Opened>;
+}
+
+/** What sessions are pooled by. */
+export function nextHopKey(nextHop: NextHop): string {
+  return nextHop.kind === "mx" ? nextHop.domain : "smarthost";
+}
+
+/** Opens a session to the first host that takes one, in the order of RFC 5321 §5.1. */
+export async function openNextHop(
+  nextHop: NextHop,
+  options: OpenNextHopOptions,
+): Promise<OpenedNextHop> {
+  const hosts = nextHop.kind === "mx"
+    ? await findMailHosts(nextHop.domain, options)
+    : await findSmarthost(nextHop.smarthost, options.resolver);
+  if (hosts.kind !== "hosts") {
+    const name = nextHop.kind === "mx" ? nextHop.domain : nextHop.smarthost.host;
+    const outcome = outcomeWithoutHost(hosts, name);
+    // A smarthost that cannot be found is the operator's mistake, and no reason to return mail.
+    const isOurs = nextHop.kind === "smarthost" && outcome.kind === "failed";
+    return {
+      kind: "unreachable",
+      outcome: isOurs ? deferred("4.4", outcome.diagnostic) : outcome,
+      peer: null,
+    };
+  }
+  let last: Extract<OpenedNextHop, { kind: "unreachable" }> | null = null;
+  for (const { name, addresses } of hosts.hosts) {
+    for (const address of addresses) {
+      const answer = await openAt({ name, address }, nextHop, options);
+      if (answer.kind === "open") return answer;
+      last = answer;
+    }
+  }
+  return last ?? { kind: "unreachable", outcome: deferred("4.4", "no host to try"), peer: null };
+}
+
+async function openAt(
+  host: { readonly name: string; readonly address: string },
+  nextHop: NextHop,
+  options: OpenNextHopOptions,
+): Promise<OpenedNextHop> {
+  const relay = nextHop.kind === "smarthost" ? nextHop.smarthost : null;
+  const open = (security: Security) =>
+    options.open({
+      address: host.address,
+      port: nextHop.kind === "mx" ? nextHop.port : nextHop.smarthost.port,
+      hostName: host.name,
+      security,
+      credentials: relay?.credentials ?? null,
+    });
+  let opened = await open(relay?.isSecure ? "implicit" : "opportunistic");
+  // RFC 7435: a handshake that fails is worth no less than a server without TLS; but a password is
+  // not said in clear.
+  if (opened.kind === "unusable" && opened.inTls && relay === null) opened = await open("plain");
+  const peer = { mxHost: host.name, address: host.address, tls: false };
+  if (opened.kind === "unusable") return { kind: "unreachable", outcome: opened.outcome, peer };
+  return { kind: "open", opened, peer: { ...peer, tls: opened.isSecure } };
+}
+
+async function findSmarthost(smarthost: Smarthost, resolver: Resolver): Promise<MailHosts> {
+  const { host } = smarthost;
+  if (/^[0-9.]+$/.test(host) || host.includes(":")) {
+    return { kind: "hosts", hosts: [{ name: host, preference: 0, addresses: [host] }] };
+  }
+  const answers = await Promise.all([resolver.aaaa(host), resolver.a(host)]);
+  const addresses = answers.flatMap((answer) => answer.kind === "found" ? [...answer.records] : []);
+  if (addresses.length > 0) {
+    return { kind: "hosts", hosts: [{ name: host, preference: 0, addresses }] };
+  }
+  const reason: TempfailReason | undefined = answers.map((answer) =>
+    answer.kind === "tempfail" ? answer.reason : undefined
+  ).find((reason) => reason !== undefined);
+  return reason === undefined ? { kind: "no_mail_host" } : { kind: "tempfail", reason };
+}

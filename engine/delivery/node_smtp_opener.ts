@@ -1,0 +1,169 @@
+/**
+ * Opens delivery sessions: connects, and lets nodemailer's SMTPConnection do greeting, EHLO, STARTTLS and
+ * AUTH (RFC 5321 §3.1, §4.1.1.1; RFC 3207; RFC 4954). What it hands on is a connection ready for MAIL.
+ */
+import { connect, type Socket } from "node:net";
+import SMTPConnection from "nodemailer/lib/smtp-connection";
+import type { Extensions } from "./node_smtp_session.ts";
+import { type AttemptOutcome, deferred, outcomeOfReply } from "./outcome.ts";
+
+export interface OpenRequest {
+  /** IP address. */
+  readonly address: string;
+  readonly port: number;
+  /** The host's name, for SNI and diagnostics. */
+  readonly hostName: string;
+  readonly security: Security;
+  readonly credentials: { readonly user: string; readonly password: string } | null;
+}
+
+/** `opportunistic`: encrypted if the server offers it, whoever it is (RFC 7435). */
+export type Security = "opportunistic" | "plain" | "implicit";
+
+export interface OpenerOptions {
+  /** What we call ourselves in EHLO. */
+  readonly hostname: string;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+}
+
+export type Opened =
+  | {
+    readonly kind: "open";
+    readonly socket: Socket;
+    readonly extensions: Extensions;
+    readonly isSecure: boolean;
+  }
+  /** `inTls`: it failed in the handshake, so that plain text might work. */
+  | { readonly kind: "unusable"; readonly outcome: AttemptOutcome; readonly inTls: boolean };
+
+/** The greeting may take its time (RFC 5321 §4.5.3.2.1 allows five minutes). */
+const GREETING_TIMEOUT_MS = 60_000;
+
+/** What is taken over from a connection whose session is set up; nodemailer keeps these to itself. */
+interface Listeners {
+  readonly _onSocketData: () => void;
+  readonly _onSocketError: () => void;
+  readonly _onSocketClose: () => void;
+  readonly _onSocketEnd: () => void;
+  readonly _onSocketTimeout: () => void;
+}
+
+export async function openSession(request: OpenRequest, options: OpenerOptions): Promise<Opened> {
+  const socket = await connectTo(request, options.connectTimeoutMs);
+  if (socket instanceof Error) {
+    return { kind: "unusable", outcome: deferred("4.1", socket.message), inTls: false };
+  }
+  const connection = new SMTPConnection({
+    connection: socket,
+    host: request.address,
+    port: request.port,
+    servername: request.hostName,
+    name: options.hostname,
+    secure: request.security === "implicit",
+    ignoreTLS: request.security === "plain",
+    opportunisticTLS: request.security === "opportunistic",
+    // RFC 7435: without a policy that says otherwise any certificate beats clear text.
+    tls: { rejectUnauthorized: false },
+    connectionTimeout: options.connectTimeoutMs + GREETING_TIMEOUT_MS,
+    greetingTimeout: GREETING_TIMEOUT_MS,
+    socketTimeout: options.commandTimeoutMs,
+    logger: false,
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      connection.on("error", reject);
+      connection.connect((error) => error ? reject(error) : resolve());
+    });
+    const ehloReply = String(connection.lastServerResponse || "");
+    const { credentials } = request;
+    if (credentials !== null) {
+      await new Promise<void>((resolve, reject) =>
+        connection.login(
+          { user: credentials.user, pass: credentials.password },
+          (error) => error ? reject(error) : resolve(),
+        )
+      );
+    }
+    return {
+      kind: "open",
+      socket: takeOver(connection),
+      extensions: readExtensions(ehloReply),
+      isSecure: connection.secure,
+    };
+  } catch (error) {
+    connection.close();
+    socket.destroy();
+    return unusable(error);
+  }
+}
+
+function connectTo(request: OpenRequest, timeoutMs: number): Promise<Socket | Error> {
+  return new Promise((resolve) => {
+    const at = `${request.hostName} [${request.address}]:${request.port}`;
+    const socket = connect({ host: request.address, port: request.port });
+    const timer = setTimeout(() => {
+      socket.destroy();
+      resolve(new Error(`cannot connect to ${at}: timed out`));
+    }, timeoutMs);
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      socket.removeAllListeners("error");
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      resolve(new Error(`cannot connect to ${at}: ${error.code ?? error.message}`));
+    });
+  });
+}
+
+function takeOver(connection: SMTPConnection): Socket {
+  const socket = connection._socket as Socket;
+  const listeners = connection as unknown as Listeners;
+  socket.removeListener("data", listeners._onSocketData);
+  socket.removeListener("error", listeners._onSocketError);
+  socket.removeListener("close", listeners._onSocketClose);
+  socket.removeListener("end", listeners._onSocketEnd);
+  socket.removeListener("timeout", listeners._onSocketTimeout);
+  socket.setTimeout(0);
+  return socket;
+}
+
+function readExtensions(ehloReply: string): Extensions {
+  const keywords = new Map<string, string>();
+  for (const line of ehloReply.split(/\r?\n/).slice(1)) {
+    const [keyword, value] = line.slice(4).trim().split(/\s+/, 2);
+    if (keyword) keywords.set(keyword.toUpperCase(), value ?? "");
+  }
+  // RFC 1870 §4: 0 and no number at all mean that no limit is known.
+  const limit = Number(keywords.get("SIZE") ?? 0);
+  return {
+    pipelining: keywords.has("PIPELINING"),
+    eightBitMime: keywords.has("8BITMIME"),
+    smtpUtf8: keywords.has("SMTPUTF8"),
+    size: keywords.has("SIZE"),
+    maxOctets: limit > 0 ? limit : Infinity,
+  };
+}
+
+function unusable(error: unknown): Opened {
+  const { response, code, message } = error as {
+    response?: string;
+    code?: string;
+    message?: string;
+  };
+  const inTls = code === "ETLS";
+  if (typeof response === "string" && response !== "") {
+    // A refused greeting or EHLO speaks for this host, and not of the message: never final.
+    const outcome = outcomeOfReply(response, "connect");
+    return {
+      kind: "unusable",
+      inTls,
+      outcome: deferred(outcome.enhancedStatus.slice(2), outcome.diagnostic),
+    };
+  }
+  const detail = inTls ? "7.5" : "4.2";
+  return { kind: "unusable", inTls, outcome: deferred(detail, message ?? String(error)) };
+}

@@ -1,0 +1,176 @@
+/** Composition root of `serve`: config → stores → workers → listeners. */
+import { ConfigError, loadConfig } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
+import { serveAdminHttp } from "./admin/http.ts";
+import { generatePassword, hashPassword } from "./crypto/password.ts";
+import { openDatabase } from "./runtime/database.ts";
+import { firstUser, nodeName } from "./runtime/first_start.ts";
+import { certificateFiles, readCertificate, watchCertificate } from "./runtime/node_certificate.ts";
+import { Server } from "./server.ts";
+import { memoryDispatch } from "./store/memory_dispatch.ts";
+import { connectPostgres } from "./store/postgres_client.ts";
+import { postgresDirectory } from "./store/postgres_directory.ts";
+import { migrate } from "./store/postgres_migrate.ts";
+import { postgresSpool } from "./store/postgres_spool.ts";
+import { redisDispatch } from "./store/redis_dispatch.ts";
+import { bannerText } from "./telemetry/banner.ts";
+import { openProcessMeter } from "./telemetry/ffi_process_usage.ts";
+import { configureLog, type Log, logOf } from "./telemetry/log.ts";
+import { sampleLoopLag } from "./telemetry/loop_lag.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { processRecorder } from "./telemetry/process_usage.ts";
+import { VERSION } from "./version.ts";
+
+const WRONG_CONFIGURATION = 2;
+/** How long a database that is not there yet is waited for. */
+const DATABASE_WAIT_MS = 60_000;
+const DATABASE_PAUSE_MS = 1_000;
+
+async function serve(config: Config, log: Log): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const logger = logOf("server");
+  const metrics = createMetrics();
+  metrics.build.state({ version: VERSION, deno: Deno.version.deno });
+  stack.use(sampleLoopLag({ observe: (seconds) => metrics.eventLoopLagSeconds.observe(seconds) }));
+
+  await Deno.mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  const database = stack.use(
+    await openDatabase({
+      databaseUrl: config.databaseUrl,
+      dataDir: config.dataDir,
+      onRestart: (error) => {
+        logger.error("embedded database restarts: {error}", { error: error.message });
+        metrics.workerRestarts.of({ kind: "store" }).inc();
+      },
+    }),
+  );
+  const sql = connectPostgres(database.target, { max: 2, applicationName: "sluice main" });
+  stack.defer(() => sql.end({ timeout: 1 }));
+  await whenAvailable(() => migrate(sql), logger);
+  const directory = postgresDirectory(sql, { now: () => performance.now() });
+  const newUser = await firstUser(directory, {
+    domain: config.serverDomain,
+    newPassword: generatePassword,
+    hash: hashPassword,
+  });
+  const files = await certificateFiles({
+    certPath: config.tlsCertPath,
+    keyPath: config.tlsKeyPath,
+    dataDir: config.dataDir,
+    names: [...new Set([config.serverHostname, config.serverDomain, "localhost"])],
+    nowMs: Date.now(),
+  });
+  const certificate = await readCertificate(files);
+  const dispatch = stack.use(
+    config.redisUrl === null ? memoryDispatch({ now: Date.now }) : redisDispatch({
+      url: config.redisUrl,
+      onError: (error) => logger.error("redis: {error}", { error: error.message }),
+    }),
+  );
+  const meter = stack.use(openProcessMeter());
+  const server = new Server({
+    config,
+    node: await nodeName(config.dataDir),
+    database: database.target,
+    spool: postgresSpool(sql, { hasCopy: database.target.kind === "url" }),
+    dispatch,
+    certificate,
+    metrics,
+    recordProcess: processRecorder(metrics, () => meter.read()),
+  });
+  stack.defer(() => server.stop());
+  await server.start();
+  stack.use(watchCertificate(files, {
+    current: certificate,
+    now: Date.now,
+    onChange: (changed) => {
+      server.useCertificate(changed);
+      logger.info("certificate reloaded", { event: "certificate_reloaded" });
+    },
+    onError: (error) => logger.error("certificate: {error}", { error: String(error) }),
+  }));
+  const admin = serveAdminHttp({
+    address: config.httpAddress,
+    port: config.httpPort,
+    readiness: () => server.readiness(),
+    metrics: () => server.metrics(),
+    onError: (error, path) => logger.error("http {path}: {error}", { path, error: String(error) }),
+  });
+  if (admin !== null) stack.use(admin);
+
+  log.flush();
+  console.error(bannerText({
+    version: VERSION,
+    hostname: config.serverHostname,
+    domain: config.serverDomain,
+    smtp: { addresses: config.listenAddresses, port: config.smtpPort },
+    submission: { addresses: config.listenAddresses, port: config.submissionPort },
+    smtps: { addresses: config.listenAddresses, port: config.smtpsPort },
+    http: { addresses: [config.httpAddress], port: config.httpPort },
+    dataDir: config.dataDir,
+    databaseUrl: config.databaseUrl,
+    redisUrl: config.redisUrl,
+    certificate: { path: files.certPath, selfSigned: files.isSelfSigned },
+    newUsers: newUser === null ? [] : [newUser],
+  }));
+  logger.info("ready", { event: "ready" });
+  const signal = await stopSignal();
+  logger.info("stopping on {signal}", { event: "stopping", signal });
+}
+
+/** Waits for a database that is still starting. */
+async function whenAvailable<T>(
+  run: () => Promise<T>,
+  logger: ReturnType<typeof logOf>,
+): Promise<T> {
+  const deadlineMs = Date.now() + DATABASE_WAIT_MS;
+  while (true) {
+    try {
+      return await run();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      const isAway = code === "ECONNREFUSED" || code === "57P03" || code === "ENOTFOUND" ||
+        code === "CONNECT_TIMEOUT" || code === "ENOENT" || code === "CONNECTION_CLOSED";
+      if (!isAway || Date.now() > deadlineMs) throw error;
+      logger.warning("waiting for the database: {error}", { error: String(error) });
+      await new Promise((resolve) => setTimeout(resolve, DATABASE_PAUSE_MS));
+    }
+  }
+}
+
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      Deno.addSignalListener(signal, () => resolve(signal));
+    }
+  });
+}
+
+/** Runs the server until it is told to stop; answers the exit code. */
+export async function main(): Promise<number> {
+  let config: Config;
+  try {
+    config = loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const mistake of error.mistakes) console.error(mistake);
+    return WRONG_CONFIGURATION;
+  }
+  // The workers are told the format, since only this thread sees the terminal.
+  const format = config.logFormat ?? (Deno.stdout.isTerminal() ? "pretty" : "json");
+  config = { ...config, logFormat: format };
+  const log = configureLog({ level: config.logLevel, format, thread: "main" });
+  try {
+    await serve(config, log);
+    logOf("server").info("stopped", { event: "stopped" });
+    return 0;
+  } catch (error) {
+    logOf("server").error("{error}", { error: String(error) });
+    console.error(error instanceof Error ? error.message : String(error));
+    return 1;
+  } finally {
+    log.flush();
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,63 @@
+/**
+ * Every message between the main thread and its workers. `postMessage` has no back-pressure, so each
+ * kind says what bounds it. Times are Unix milliseconds (`Temporal` does not survive the crossing).
+ */
+import type { ListenerName } from "../smtp/session.ts";
+import type { Certificate } from "../smtp/session_server.ts";
+import type { PostgresTarget } from "../store/postgres_client.ts";
+import type { MetricsSnapshot } from "../telemetry/metrics.ts";
+
+/** How a worker reaches the dispatcher: Redis, or the main thread's own through a port. */
+export type DispatchTarget =
+  | { readonly kind: "redis"; readonly url: string }
+  | { readonly kind: "port"; readonly port: MessagePort };
+
+export interface Stores {
+  readonly database: PostgresTarget;
+  readonly dispatch: DispatchTarget;
+}
+
+/** A connection on its way to a session worker, which owns the descriptor from then on. */
+export interface HandedConnection {
+  readonly fd: number;
+  readonly listener: ListenerName;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Main thread to any worker. `Config` is the composition root's own. */
+export type ToWorker<Config> =
+  /** Once, first. */
+  | {
+    readonly kind: "start";
+    readonly index: number;
+    readonly config: Config;
+    readonly stores: Stores;
+    readonly certificate: Certificate | null;
+    /** Names the leases this worker takes, never used before. */
+    readonly owner: string;
+  }
+  /** Bounded by the connections the main thread admits. */
+  | { readonly kind: "connections"; readonly connections: readonly HandedConnection[] }
+  /** Once a delivery worker started: bodies for its shards go here. */
+  | { readonly kind: "handoff"; readonly delivery: number; readonly port: MessagePort }
+  | { readonly kind: "certificate"; readonly certificate: Certificate }
+  /** One at a time; answered by `metrics`. */
+  | { readonly kind: "measure" }
+  /** Once: finish what is under way, answer `drained`, then be terminated. */
+  | { readonly kind: "drain" };
+
+/** Any worker to the main thread. */
+export type FromWorker =
+  | { readonly kind: "ready" }
+  /** Connections that ended, by client address; at most one message each 20 ms. */
+  | { readonly kind: "closed"; readonly addresses: readonly string[] }
+  | { readonly kind: "metrics"; readonly snapshot: MetricsSnapshot }
+  | { readonly kind: "drained" };
+
+/** Session worker to delivery worker: bodies just committed. Bounded by the receiver's cache. */
+export interface HandedBodies {
+  readonly ids: readonly string[];
+  /** Transferred. */
+  readonly octets: readonly Uint8Array[];
+}

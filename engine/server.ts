@@ -1,0 +1,272 @@
+/** The running server: the pools of workers, the door, and what the main thread looks after. */
+import type { Config } from "../config/schema.ts";
+import { answerable } from "./runtime/readiness.ts";
+import { Acceptor } from "./runtime/acceptor.ts";
+import type { ListenerSpec } from "./runtime/ffi_listener.ts";
+import { Housekeeper } from "./runtime/housekeeper.ts";
+import { MetricsCollector } from "./runtime/metrics_collector.ts";
+import type { DispatchTarget, FromWorker } from "./runtime/wire.ts";
+import { WorkerPool } from "./runtime/worker_pool.ts";
+import type { ListenerName } from "./smtp/session.ts";
+import type { Certificate } from "./smtp/session_server.ts";
+import type { Dispatch } from "./store/dispatch.ts";
+import { dispatchChannel, serveDispatch } from "./store/port_dispatch.ts";
+import type { PostgresTarget } from "./store/postgres_client.ts";
+import type { Spool } from "./store/spool.ts";
+import { logOf } from "./telemetry/log.ts";
+import { type Metrics, snapshot } from "./telemetry/metrics.ts";
+import type { Readiness } from "./admin/http.ts";
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly node: string;
+  readonly database: PostgresTarget;
+  readonly spool: Spool;
+  /** The main thread's dispatcher: a connection to Redis, or the one all workers share. */
+  readonly dispatch: Dispatch;
+  readonly certificate: Certificate;
+  readonly metrics: Metrics;
+  readonly recordProcess: () => void;
+}
+
+const MAIN = "main";
+/** A worker that cannot begin by then is no use waiting for. */
+const START_TIMEOUT_MS = 60_000;
+
+export class Server {
+  readonly #options: ServerOptions;
+  readonly #log = logOf("server");
+  readonly #collector = new MetricsCollector();
+  readonly #housekeeper: Housekeeper;
+  readonly #deliveries: WorkerPool<Config>;
+  readonly #sessions: WorkerPool<Config>;
+  readonly #drained = new Set<string>();
+  #certificate: Certificate;
+  #acceptor: Acceptor | null = null;
+  #incarnations = 0;
+  #onProgress: (() => void) | null = null;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#certificate = options.certificate;
+    const { config, spool, dispatch } = options;
+    this.#housekeeper = new Housekeeper({
+      spool,
+      dispatch,
+      now: Date.now,
+      onError: (context, error) =>
+        this.#log.error("{context}: {error}", { context, error: String(error) }),
+      onRequeued: (reason, count) =>
+        this.#log.info("{count} deliveries requeued: {reason}", {
+          event: "requeued",
+          reason,
+          count,
+        }),
+    });
+    this.#deliveries = this.#pool("delivery", config.deliveryWorkers);
+    this.#sessions = this.#pool("session", config.sessionWorkers);
+  }
+
+  /** Resolves once connections are accepted. */
+  async start(): Promise<void> {
+    const { config, node, metrics } = this.#options;
+    await this.#housekeeper.abandon(`${node}/`);
+    await this.#housekeeper.rebuild();
+    this.#housekeeper.start();
+    await this.#until(() => this.#deliveries.areAllReady && this.#sessions.areAllReady);
+    const acceptor = new Acceptor({
+      listeners: listeners(config),
+      workers: this.#sessions.size,
+      maxConnections: config.maxConnections,
+      maxPerClient: config.maxConnectionsPerIp,
+      hand: (worker, connections) =>
+        this.#sessions.send(worker, { kind: "connections", connections }),
+      onRefused: (reason, client) => {
+        metrics.connectionsRefused.of({ reason }).inc();
+        this.#log.warning("connection from {client_ip} refused: {reason}", {
+          event: "connection_refused",
+          client_ip: client,
+          reason,
+        });
+      },
+      onError: (error) => this.#log.error("{error}", { error: error.message }),
+    });
+    for (let index = 0; index < this.#sessions.size; index++) acceptor.workerReady(index);
+    this.#acceptor = acceptor;
+  }
+
+  /** Stops accepting, lets what is under way finish, and ends the workers, all within the grace. */
+  async stop(): Promise<void> {
+    const { config } = this.#options;
+    const deadlineMs = Date.now() + config.shutdownGraceMs;
+    await this.#acceptor?.[Symbol.asyncDispose]();
+    this.#housekeeper[Symbol.dispose]();
+    await this.#drain("session", this.#sessions, deadlineMs);
+    await this.#drain("delivery", this.#deliveries, deadlineMs);
+    this.#sessions[Symbol.dispose]();
+    this.#deliveries[Symbol.dispose]();
+  }
+
+  /** Serves this certificate from the next handshake on. */
+  useCertificate(certificate: Certificate): void {
+    this.#certificate = certificate;
+    this.#sessions.broadcast({ kind: "certificate", certificate });
+  }
+
+  async readiness(): Promise<Readiness> {
+    const { spool, dispatch } = this.#options;
+    const [database, dispatcher] = await Promise.all([
+      answerable(() => spool.depth()),
+      answerable(() => dispatch.depth()),
+    ]);
+    const workers = { ok: this.#sessions.areAllReady && this.#deliveries.areAllReady };
+    const checks = { database, dispatcher, workers, listeners: { ok: this.#acceptor !== null } };
+    return { ready: Object.values(checks).every(({ ok }) => ok), checks };
+  }
+
+  async metrics(): Promise<string> {
+    const { metrics, spool, dispatch, recordProcess } = this.#options;
+    recordProcess();
+    await Promise.all([
+      spool.depth().then((depth) => {
+        for (const state of ["queued", "leased", "deferred"] as const) {
+          metrics.queueDeliveries.of({ state }).set(depth[state]);
+        }
+      }),
+      dispatch.depth().then(({ ready, pending, retry }) => {
+        const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
+        metrics.dispatchEntries.of({ state: "ready" }).set(sum(ready));
+        metrics.dispatchEntries.of({ state: "pending" }).set(sum(pending));
+        metrics.dispatchEntries.of({ state: "retry" }).set(retry);
+      }),
+    ]).catch((error) => this.#log.error("metrics: {error}", { error: String(error) }));
+    return await this.#collector.collect(await snapshot(metrics, MAIN), () => {
+      const asked: string[] = [];
+      for (const [kind, pool] of this.#pools()) {
+        for (let index = 0; index < pool.size; index++) {
+          if (pool.send(index, { kind: "measure" })) asked.push(`${kind}-${index}`);
+        }
+      }
+      return asked;
+    });
+  }
+
+  #pools(): [kind: "session" | "delivery", pool: WorkerPool<Config>][] {
+    return [["session", this.#sessions], ["delivery", this.#deliveries]];
+  }
+
+  #pool(kind: "session" | "delivery", count: number): WorkerPool<Config> {
+    const { config, database, node, metrics } = this.#options;
+    const owners: string[] = [];
+    return new WorkerPool<Config>({
+      count,
+      module: new URL(`../workers/${kind}.ts`, import.meta.url),
+      name: kind,
+      start: (index) => {
+        // A name of its own for every life, so that the leases of the one before can be told apart.
+        owners[index] = `${node}/${kind}-${index}/${Date.now()}.${this.#incarnations++}`;
+        const [dispatch, transfer] = this.#dispatchTarget();
+        return [{
+          kind: "start",
+          index,
+          config,
+          stores: { database, dispatch },
+          certificate: this.#certificate,
+          owner: owners[index],
+        }, transfer];
+      },
+      onMessage: (index, message) => this.#onMessage(kind, index, message),
+      onReady: (index) => {
+        this.#connect(kind, index);
+        if (kind === "session") this.#acceptor?.workerReady(index);
+        this.#onProgress?.();
+      },
+      onDeath: (index, error) => {
+        this.#log.error("{kind} worker {index} died: {error}", { kind, index, error });
+        metrics.workerRestarts.of({ kind }).inc();
+        if (kind === "session") this.#acceptor?.workerGone(index);
+        this.#collector.forget(`${kind}-${index}`);
+        this.#housekeeper.abandon(owners[index]).catch((reason) =>
+          this.#log.error("abandon: {error}", { error: String(reason) })
+        );
+      },
+    });
+  }
+
+  #dispatchTarget(): [DispatchTarget, Transferable[]] {
+    const { config, dispatch } = this.#options;
+    if (config.redisUrl !== null) return [{ kind: "redis", url: config.redisUrl }, []];
+    const { hub, worker } = dispatchChannel();
+    serveDispatch(hub, dispatch);
+    return [{ kind: "port", port: worker }, [worker]];
+  }
+
+  /** Lays the ways bodies take from session workers to delivery workers. */
+  #connect(kind: "session" | "delivery", index: number): void {
+    const [sessions, deliveries] = [this.#sessions, this.#deliveries];
+    if (sessions === undefined || deliveries === undefined) return;
+    const others = kind === "session" ? deliveries.size : sessions.size;
+    for (let other = 0; other < others; other++) {
+      const session = kind === "session" ? index : other;
+      const delivery = kind === "session" ? other : index;
+      if (!sessions.isReady(session) || !deliveries.isReady(delivery)) continue;
+      const { port1, port2 } = new MessageChannel();
+      sessions.send(session, { kind: "handoff", delivery, port: port1 }, [port1]);
+      deliveries.send(delivery, { kind: "handoff", delivery, port: port2 }, [port2]);
+    }
+  }
+
+  #onMessage(kind: "session" | "delivery", index: number, message: FromWorker): void {
+    switch (message.kind) {
+      case "closed":
+        return this.#acceptor?.connectionsClosed(index, message.addresses);
+      case "metrics":
+        return this.#collector.receive(`${kind}-${index}`, message.snapshot);
+      case "drained":
+        this.#drained.add(`${kind}-${index}`);
+        return this.#onProgress?.();
+      case "ready":
+    }
+  }
+
+  async #drain(
+    kind: "session" | "delivery",
+    pool: WorkerPool<Config>,
+    deadlineMs: number,
+  ): Promise<void> {
+    const asked = Array.from({ length: pool.size }, (_, index) => index)
+      .filter((index) => pool.send(index, { kind: "drain" }));
+    const isDone = () => asked.every((index) => this.#drained.has(`${kind}-${index}`));
+    await this.#until(isDone, deadlineMs - Date.now()).catch(() => {
+      this.#log.warning("{kind} workers did not finish in time", { kind });
+    });
+  }
+
+  /** Waits for a condition that worker messages bring about. */
+  #until(condition: () => boolean, timeoutMs = START_TIMEOUT_MS): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error("Cannot start workers: they take too long")),
+        Math.max(0, timeoutMs),
+      );
+      this.#onProgress = () => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        this.#onProgress = null;
+        resolve();
+      };
+      this.#onProgress();
+    });
+  }
+}
+
+function listeners(config: Config): ListenerSpec<ListenerName>[] {
+  const ports = {
+    smtp: config.smtpPort,
+    submission: config.submissionPort,
+    smtps: config.smtpsPort,
+  };
+  return (Object.keys(ports) as ListenerName[]).filter((name) => ports[name] !== 0).flatMap(
+    (name) => config.listenAddresses.map((address) => ({ name, address, port: ports[name] })),
+  );
+}

@@ -1,0 +1,77 @@
+/** RCPT: decides whether we answer for a recipient (RFC 5321 §4.1.1.3, §3.3). */
+import type { RoutedRecipient } from "../mail/envelope.ts";
+import { parseRcptCommand, type Path, type PathFault } from "../mail/path.ts";
+import { type Reply, reply } from "../mail/reply.ts";
+import { type DirectoryAnswer, route } from "../routing/route.ts";
+import type { Client, SessionPolicy, Transaction } from "./session.ts";
+
+export type RcptDecision =
+  | { readonly kind: "accepted"; readonly recipient: RoutedRecipient; readonly reply: Reply }
+  | { readonly kind: "refused"; readonly reply: Reply };
+
+export type ParsedRcpt =
+  | { readonly kind: "path"; readonly path: Path }
+  | { readonly kind: "refused"; readonly reply: Reply };
+
+/** Reads what stands behind `RCPT TO:`; the domainless postmaster is the local domain's. */
+export function parseRcpt(
+  argument: Uint8Array,
+  context: { readonly transaction: Transaction; readonly policy: SessionPolicy },
+): ParsedRcpt {
+  const { transaction, policy } = context;
+  const path = parseRcptCommand(argument, { smtpUtf8: transaction.smtpUtf8 });
+  if (path.kind === "fault") return { kind: "refused", reply: rcptFaultReply(path.fault) };
+  if (path.params.size > 0) {
+    const [keyword] = path.params.keys();
+    return {
+      kind: "refused",
+      reply: reply(555, "5.4", `Parameter ${keyword} is not recognised`),
+    };
+  }
+  if (path.domain !== "") return { kind: "path", path };
+  const mailbox = `${path.localPart}@${policy.localDomain}`;
+  return { kind: "path", path: { ...path, domain: policy.localDomain, mailbox } };
+}
+
+export function decideRcpt(
+  path: Path,
+  context: {
+    readonly answer: DirectoryAnswer;
+    readonly client: Client;
+    readonly transaction: Transaction;
+    readonly policy: SessionPolicy;
+  },
+): RcptDecision {
+  const { answer, client, transaction, policy } = context;
+  const routed = route({ recipient: path, directory: answer, mayRelay: client.mayRelay });
+  if (routed.kind === "refused") return routed;
+  const { recipients } = transaction;
+  if (recipients.size >= policy.maxRecipients && !recipients.has(path.mailbox)) {
+    // RFC 5321 §4.5.3.1.10
+    return { kind: "refused", reply: reply(452, "5.3", "Too many recipients") };
+  }
+  const recipient: RoutedRecipient = routed.kind === "local"
+    ? { forwardPath: path.mailbox, transport: "local", destination: path.domain }
+    : { forwardPath: path.mailbox, transport: "smtp", destination: routed.destination };
+  return {
+    kind: "accepted",
+    recipient,
+    reply: reply(250, "1.5", "Recipient ok"),
+  };
+}
+
+function rcptFaultReply(fault: PathFault): Reply {
+  switch (fault) {
+    case "needs_utf8":
+      // RFC 6531 §3.5
+      return reply(553, "6.7", "Address needs SMTPUTF8");
+    case "too_long":
+      return reply(501, "1.3", "Recipient path too long");
+    case "parameter_syntax":
+    case "duplicate_parameter":
+      return reply(501, "5.4", "Bad RCPT parameters");
+    case "syntax":
+    case "invalid_utf8":
+      return reply(501, "1.3", "Bad recipient path syntax");
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Group commit: whatever becomes ready while a write is under way goes out together with the next one.
+ * Decides what travels together; the store decides how.
+ */
+
+export interface GroupCommitOptions<Item> {
+  /** Makes all of them durable or throws; then none of its items may be taken for stored. */
+  readonly write: (items: readonly Item[]) => Promise<void>;
+  readonly sizeOf: (item: Item) => number;
+  readonly maxItems: number;
+  readonly maxOctets: number;
+  /** Writes under way at the same time. */
+  readonly maxWrites: number;
+}
+
+interface Waiting<Item> {
+  readonly item: Item;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class GroupCommit<Item> {
+  readonly #options: GroupCommitOptions<Item>;
+  #waiting: Waiting<Item>[] = [];
+  #writes = 0;
+  #isScheduled = false;
+
+  constructor(options: GroupCommitOptions<Item>) {
+    this.#options = options;
+  }
+
+  /** Resolves when the item is stored, rejects with what the store threw. The caller bounds how many wait. */
+  commit(item: Item): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject });
+      if (this.#isScheduled) return;
+      this.#isScheduled = true;
+      // After the sockets of this turn of the event loop were read, so that their messages join in.
+      setImmediate(() => {
+        this.#isScheduled = false;
+        this.#writeWaiting();
+      });
+    });
+  }
+
+  #writeWaiting(): void {
+    while (this.#waiting.length > 0 && this.#writes < this.#options.maxWrites) {
+      const batch = this.#take();
+      this.#writes++;
+      this.#options.write(batch.map(({ item }) => item)).then(
+        () => batch.forEach(({ resolve }) => resolve()),
+        (error) => batch.forEach(({ reject }) => reject(error)),
+      ).finally(() => {
+        this.#writes--;
+        this.#writeWaiting();
+      });
+    }
+  }
+
+  #take(): Waiting<Item>[] {
+    const { maxItems, maxOctets, sizeOf } = this.#options;
+    let octets = 0;
+    let count = 0;
+    while (count < this.#waiting.length && count < maxItems) {
+      octets += sizeOf(this.#waiting[count]!.item);
+      if (count > 0 && octets > maxOctets) break;
+      count++;
+    }
+    const batch = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
+    return batch;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Connections to Postgres, real or embedded, through one client library, and which of its errors mean
+ * that the store is unavailable rather than that we asked for something wrong.
+ *
+ * Statements are prepared on both: on the embedded database an unprepared one takes two round trips with
+ * the session held. Behind a pooler that cannot do that, `DATABASE_URL` says `?prepare=false`.
+ */
+import { createConnection, type NetConnectOpts, Socket } from "node:net";
+import postgres from "postgres";
+import { StoreUnavailableError } from "./errors.ts";
+
+export type PostgresTarget =
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "embedded"; readonly socketPath: string };
+
+export interface PostgresClientOptions {
+  /** Connections at the most; they are opened when needed and kept. */
+  readonly max: number;
+  readonly applicationName: string;
+  readonly connectTimeoutMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Longest wait between two attempts to reconnect, in seconds. */
+const MAX_BACKOFF_SECONDS = 2;
+
+/** The hosts the library found in the URL, as its `socket` option gets them. */
+interface Endpoints {
+  readonly path?: string | false;
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+}
+
+/**
+ * A pool that connects when first used and again after every loss. Values of type bigint are strings.
+ */
+export function connectPostgres(
+  target: PostgresTarget,
+  options: PostgresClientOptions,
+): postgres.Sql {
+  const settings: postgres.Options<Record<string, never>> = {
+    max: options.max,
+    connect_timeout: (options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS) / 1000,
+    max_lifetime: null,
+    idle_timeout: 0,
+    fetch_types: false,
+    onnotice: () => {},
+    backoff: (retries: number) => Math.min(MAX_BACKOFF_SECONDS, 0.05 * 2 ** Math.min(retries, 10)),
+    connection: { application_name: options.applicationName },
+  };
+  // The library's types know neither `socket` nor what it is called with.
+  const withSocket = (path: string | null) =>
+    ({ ...settings, socket: socketFactory(path) }) as postgres.Options<Record<string, never>>;
+  if (target.kind === "url") return postgres(target.url, withSocket(null));
+  return postgres({
+    ...withSocket(target.socketPath),
+    host: "localhost",
+    user: "postgres",
+    database: "postgres",
+    password: "",
+    prepare: true,
+    ssl: false,
+  });
+}
+
+/**
+ * Makes sockets that do not hold back small packets. The library loses a connection for good when its
+ * factory fails, so the socket is handed over while it still connects, and fails by its events.
+ */
+function socketFactory(socketPath: string | null): (endpoints: Endpoints) => Socket {
+  let attempt = 0;
+  return (endpoints) => {
+    const path = socketPath ?? endpoints.path;
+    if (path) return createConnection({ path });
+    const index = attempt++ % endpoints.host.length;
+    const address: NetConnectOpts = { host: endpoints.host[index], port: endpoints.port[index] };
+    const socket = createConnection(address);
+    socket.once("connect", () => socket.setNoDelay(true));
+    // The library takes the name to check the server's certificate against from here.
+    return Object.assign(socket, address);
+  };
+}
+
+/** SQLSTATE classes: connection, resources, operator intervention, system, internal. */
+const UNAVAILABLE_CLASSES = new Set(["08", "53", "57", "58", "XX"]);
+/** Also ours to wait for: a server that is read-only after a failover, and serialisation trouble. */
+const UNAVAILABLE_STATES = new Set(["25006", "25P03", "40001", "40P01", "55P03"]);
+const UNAVAILABLE_CODES = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "CONNECTION_ENDED",
+  "CONNECT_TIMEOUT",
+  "CONNECTION_CONNECT_TIMEOUT",
+  "EAI_AGAIN",
+  "ECONNABORTED",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTDOWN",
+  "EHOSTUNREACH",
+  "EMFILE",
+  "ENETUNREACH",
+  "ENOENT",
+  "ENOTFOUND",
+  "EPIPE",
+  "ETIMEDOUT",
+]);
+
+/**
+ * `StoreUnavailableError` when the database did not answer or is in trouble of its own, so that asking
+ * again later may help; the error itself otherwise.
+ */
+export function asStoreError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code !== "string") return error;
+  const unavailable = UNAVAILABLE_CODES.has(code) || UNAVAILABLE_STATES.has(code) ||
+    (/^[0-9A-Z]{5}$/.test(code) && UNAVAILABLE_CLASSES.has(code.slice(0, 2)));
+  return unavailable
+    ? new StoreUnavailableError(`the database is unavailable: ${error.message}`, { cause: error })
+    : error;
+}

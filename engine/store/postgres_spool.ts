@@ -1,0 +1,278 @@
+/**
+ * The spool on Postgres, real or embedded. A batch of small messages is one INSERT statement, hence one
+ * round trip; large bodies go by binary COPY where the server takes it, which spares both sides the
+ * hexadecimal form. Bodies live in a ring of tables, see `bodiesSlot`.
+ */
+import type postgres from "postgres";
+import { type DeliveryId, type QueueId, splitDeliveryId } from "../mail/queue_id.ts";
+import { deliveryId, queueIdFromDecimal, queueIdToDecimal } from "../mail/queue_id.ts";
+import { bodiesSlot, purgeBodies } from "./postgres_bodies.ts";
+import { asStoreError } from "./postgres_client.ts";
+import { CopyRows } from "./postgres_copy.ts";
+import type {
+  AcceptedMessage,
+  Lease,
+  LeasedDelivery,
+  PendingDelivery,
+  PendingPage,
+  QueueDepth,
+  Settlement,
+  Spool,
+} from "./spool.ts";
+import * as statements from "./postgres_spool_statements.ts";
+
+export interface PostgresSpoolOptions {
+  /** Whether binary COPY works; the embedded store has no COPY through its socket. */
+  readonly hasCopy: boolean;
+}
+
+/** Mean octets of a batch's messages from which COPY costs less than hexadecimal parameters. */
+const COPY_FROM_OCTETS = 16 * 1024;
+
+export function postgresSpool(sql: postgres.Sql, options: PostgresSpoolOptions): Spool {
+  const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  };
+  const insert = async (tx: postgres.ISql, messages: readonly AcceptedMessage[]) => {
+    if (messages.length === 0) return;
+    const octets = messages.reduce((sum, message) => sum + message.octets.length, 0);
+    if (!options.hasCopy || octets / messages.length < COPY_FROM_OCTETS) {
+      await insertAll(tx, messages);
+    } else if ("savepoint" in tx) await copyAll(tx, messages);
+    else await sql.begin((inner) => copyAll(inner, messages));
+  };
+  return {
+    commit: (messages) => guarded(() => insert(sql, messages)),
+    claim: (ids, lease) => guarded(() => claim(sql, ids, lease)),
+    read: (messages) => guarded(() => read(sql, messages)),
+    settle: (settlements, { owner, reports }) =>
+      guarded(async () => {
+        if (reports.length === 0) await settle(sql, settlements, owner);
+        else {
+          await sql.begin(async (tx) => {
+            await settle(tx, settlements, owner);
+            await insert(tx, reports);
+          });
+        }
+      }),
+    abandon: (ownerPrefix) => guarded(() => abandon(sql, ownerPrefix)),
+    pending: (page) => guarded(() => pending(sql, page)),
+    depth: () => guarded(() => depth(sql)),
+    purge: (nowMs) => guarded(() => purgeBodies(sql, nowMs)),
+  };
+}
+
+/** The rows of messages and deliveries as JSON, the cheapest parameter to make and to take apart. */
+function envelopeRows(messages: readonly AcceptedMessage[]): [string, string] {
+  const rows = [];
+  const deliveries = [];
+  for (const message of messages) {
+    const id = queueIdToDecimal(message.id);
+    rows.push({
+      id,
+      at: message.acceptedAtMs,
+      rp: message.reversePath,
+      bt: message.bodyType,
+      u8: message.smtpUtf8,
+      ca: message.clientAddress,
+      hn: message.heloName,
+      pr: message.protocol,
+      sz: message.octets.length,
+    });
+    for (let n = 0; n < message.recipients.length; n++) {
+      const { forwardPath, transport, destination } = message.recipients[n]!;
+      deliveries.push({
+        id,
+        n,
+        fp: forwardPath,
+        tr: transport,
+        de: destination,
+        at: message.acceptedAtMs,
+      });
+    }
+  }
+  return [JSON.stringify(rows), JSON.stringify(deliveries)];
+}
+
+async function insertAll(sql: postgres.ISql, messages: readonly AcceptedMessage[]): Promise<void> {
+  const parameters: (string | number | Uint8Array)[] = envelopeRows(messages);
+  for (const { id, octets } of messages) {
+    parameters.push(bodiesSlot(id), queueIdToDecimal(id), octets);
+  }
+  await sql.unsafe(statements.insertMessages(messages.length), parameters, { prepare: true });
+}
+
+async function copyAll(sql: postgres.ISql, messages: readonly AcceptedMessage[]): Promise<void> {
+  const rows = new CopyRows();
+  for (const { id, octets } of messages) {
+    const decimal = BigInt(queueIdToDecimal(id));
+    rows.row(3).int2(bodiesSlot(id)).int8({
+      high: Number(decimal >> 32n),
+      low: Number(decimal & 0xffffffffn),
+    }).bytea(octets);
+  }
+  const stream = await sql.unsafe(statements.COPY_BODIES).writable();
+  await new Promise<void>((resolve, reject) => {
+    stream.once("error", reject);
+    stream.once("finish", resolve);
+    stream.end(rows.finish());
+  });
+  await sql.unsafe(statements.INSERT_ENVELOPES, envelopeRows(messages), { prepare: true });
+}
+
+interface LeasedRow {
+  message_id: string;
+  recipient: number;
+  forward_path: string;
+  transport: "local" | "smtp";
+  destination: string;
+  attempts: number;
+  was_leased: boolean;
+  queued_at_ms: number;
+  reverse_path: string;
+  body_type: "7bit" | "8bitmime";
+  smtp_utf8: boolean;
+  size_octets: number;
+}
+
+async function claim(
+  sql: postgres.Sql,
+  ids: readonly DeliveryId[],
+  lease: Lease,
+): Promise<readonly LeasedDelivery[]> {
+  if (ids.length === 0) return [];
+  const messages = new Map<string, QueueId>();
+  const messageIds: string[] = [];
+  const recipients: number[] = [];
+  // In id order, so that two claims of the same rows do not lock each other out.
+  for (const id of [...ids].sort()) {
+    const { message, recipient } = splitDeliveryId(id);
+    const decimal = queueIdToDecimal(message);
+    messages.set(decimal, message);
+    messageIds.push(decimal);
+    recipients.push(recipient);
+  }
+  const rows = await sql.unsafe<LeasedRow[]>(statements.CLAIM, [
+    `{${messageIds.join(",")}}`,
+    `{${recipients.join(",")}}`,
+    lease.owner,
+    lease.nowMs,
+    lease.untilMs,
+  ], { prepare: true });
+  return rows.map((row) => {
+    const message = messages.get(row.message_id)!;
+    return {
+      id: deliveryId(message, row.recipient),
+      message,
+      forwardPath: row.forward_path,
+      transport: row.transport,
+      destination: row.destination,
+      attempts: row.attempts,
+      wasLeased: row.was_leased,
+      queuedAtMs: row.queued_at_ms,
+      reversePath: row.reverse_path,
+      bodyType: row.body_type,
+      smtpUtf8: row.smtp_utf8,
+      sizeOctets: row.size_octets,
+    };
+  });
+}
+
+async function read(
+  sql: postgres.Sql,
+  messages: readonly QueueId[],
+): Promise<ReadonlyMap<QueueId, Uint8Array>> {
+  const found = new Map<QueueId, Uint8Array>();
+  if (messages.length === 0) return found;
+  const names = new Map(messages.map((id) => [queueIdToDecimal(id), id]));
+  const rows = await sql.unsafe<{ id: string; octets: Uint8Array }[]>(statements.READ_BODIES, [
+    `{${[...names.keys()].join(",")}}`,
+  ], { prepare: true });
+  for (const { id, octets } of rows) found.set(names.get(id)!, octets);
+  return found;
+}
+
+async function settle(
+  sql: postgres.ISql,
+  settlements: readonly Settlement[],
+  owner: string,
+): Promise<void> {
+  if (settlements.length === 0) return;
+  const rows = settlements.map((settlement) => {
+    const { message, recipient } = splitDeliveryId(settlement.id);
+    const id = queueIdToDecimal(message);
+    if (settlement.outcome === "released") {
+      return { id, n: recipient, oc: "released", na: settlement.nextAttemptAtMs };
+    }
+    const { attempt } = settlement;
+    return {
+      id,
+      n: recipient,
+      oc: settlement.outcome,
+      na: settlement.outcome === "deferred" ? settlement.nextAttemptAtMs : null,
+      sa: attempt.startedAtMs,
+      ea: attempt.endedAtMs,
+      mx: attempt.mxHost,
+      ra: attempt.remoteAddress,
+      tls: attempt.tls,
+      es: attempt.enhancedStatus,
+      di: attempt.diagnostic,
+    };
+  });
+  await sql.unsafe(statements.SETTLE, [JSON.stringify(rows), owner], { prepare: true });
+}
+
+interface PendingRow {
+  message_id: string;
+  recipient: number;
+  destination: string;
+  next_attempt_at_ms: number;
+}
+
+async function abandon(
+  sql: postgres.Sql,
+  ownerPrefix: string,
+): Promise<readonly PendingDelivery[]> {
+  const rows = await sql.unsafe<PendingRow[]>(statements.ABANDON, [ownerPrefix], { prepare: true });
+  return rows.map(pendingOf);
+}
+
+async function pending(
+  sql: postgres.Sql,
+  page: PendingPage,
+): Promise<readonly PendingDelivery[]> {
+  const after = page.after === null ? null : splitDeliveryId(page.after);
+  const rows = await sql.unsafe<PendingRow[]>(statements.PENDING, [
+    after ? queueIdToDecimal(after.message) : "0",
+    after ? after.recipient : -1,
+    page.dueBeforeMs,
+    page.limit,
+  ], { prepare: true });
+  return rows.map(pendingOf);
+}
+
+function pendingOf(row: PendingRow): PendingDelivery {
+  return {
+    id: deliveryId(queueIdFromDecimal(row.message_id), row.recipient),
+    destination: row.destination,
+    nextAttemptAtMs: row.next_attempt_at_ms,
+  };
+}
+
+async function depth(sql: postgres.Sql): Promise<QueueDepth> {
+  const counts = { queued: 0, leased: 0, deferred: 0 };
+  for (
+    const { state, count } of await sql.unsafe<{ state: string; count: number }[]>(
+      statements.DEPTH,
+      [],
+      { prepare: true },
+    )
+  ) {
+    if (state === "queued" || state === "leased" || state === "deferred") counts[state] = count;
+  }
+  return counts;
+}

@@ -1,0 +1,98 @@
+/** The spool's SQL. Lists travel as JSON or array literals, one parameter each. */
+
+const ENVELOPES = `
+  m AS (
+    INSERT INTO messages (id, accepted_at, reverse_path, body_type, smtp_utf8, client_address,
+      helo_name, protocol, size_octets)
+    SELECT id, to_timestamp(at / 1000.0), rp, bt, u8, ca, hn, pr, sz
+    FROM json_to_recordset($1::text::json) AS r(id bigint, at float8, rp text, bt text, u8 boolean,
+      ca text, hn text, pr text, sz integer)
+  )
+  INSERT INTO deliveries (message_id, recipient, forward_path, transport, destination,
+    next_attempt_at)
+  SELECT id, n, fp, tr, de, to_timestamp(at / 1000.0)
+  FROM json_to_recordset($2::text::json) AS r(id bigint, n smallint, fp text, tr text, de text,
+    at float8)`;
+
+export const INSERT_ENVELOPES = `WITH ${ENVELOPES}`;
+
+export const COPY_BODIES = "COPY bodies (slot, id, octets) FROM STDIN (FORMAT binary)";
+
+/** Bodies, messages and deliveries of so many messages in one statement, hence one transaction. */
+export function insertMessages(count: number): string {
+  const rows = Array.from(
+    { length: count },
+    (_, i) => `($${3 + i * 3}::smallint, $${4 + i * 3}::bigint, $${5 + i * 3}::bytea)`,
+  );
+  return `WITH b AS (INSERT INTO bodies (slot, id, octets) VALUES ${
+    rows.join(", ")
+  }), ${ENVELOPES}`;
+}
+
+/** $1 message ids, $2 recipients, $3 owner, $4 now, $5 end of the lease (ms). */
+export const CLAIM = `
+  WITH wanted AS (
+    SELECT * FROM unnest($1::text::bigint[], $2::text::smallint[]) AS w(message_id, recipient)
+  )
+  UPDATE deliveries d
+  SET state = 'leased', lease_owner = $3, lease_until = to_timestamp($5::float8 / 1000),
+    was_leased = d.was_leased OR d.state = 'leased'
+  FROM wanted w JOIN messages m ON m.id = w.message_id
+  WHERE d.message_id = w.message_id AND d.recipient = w.recipient
+    AND d.finished_at IS NULL
+    AND d.next_attempt_at <= to_timestamp($4::float8 / 1000)
+    AND (d.state <> 'leased' OR d.lease_until < to_timestamp($4::float8 / 1000))
+  RETURNING d.message_id, d.recipient, d.forward_path, d.transport, d.destination, d.attempts,
+    d.was_leased,
+    (extract(epoch FROM m.accepted_at) * 1000)::float8 AS queued_at_ms,
+    m.reverse_path, m.body_type, m.smtp_utf8, m.size_octets`;
+
+/** $1 message ids. */
+export const READ_BODIES = "SELECT id, octets FROM bodies WHERE id = ANY($1::text::bigint[])";
+
+/** $1 settlements, $2 owner of the leases. */
+export const SETTLE = `
+  WITH s AS (
+    SELECT * FROM json_to_recordset($1::text::json) AS r(id bigint, n smallint, oc text, na float8,
+      sa float8, ea float8, mx text, ra text, tls boolean, es text, di text)
+  ), settled AS (
+    UPDATE deliveries d
+    SET state = CASE s.oc WHEN 'released' THEN 'queued' ELSE s.oc END,
+      attempts = d.attempts + CASE s.oc WHEN 'released' THEN 0 ELSE 1 END,
+      next_attempt_at = coalesce(to_timestamp(s.na / 1000), d.next_attempt_at),
+      lease_owner = NULL,
+      lease_until = NULL,
+      finished_at = CASE WHEN s.oc IN ('delivered', 'failed') THEN to_timestamp(s.ea / 1000) END
+    FROM s
+    WHERE d.message_id = s.id AND d.recipient = s.n AND d.finished_at IS NULL
+      AND (s.oc IN ('delivered', 'failed') OR d.lease_owner = $2)
+    RETURNING d.message_id, d.recipient, d.attempts
+  )
+  INSERT INTO attempts (message_id, recipient, attempt, started_at, ended_at, outcome, mx_host,
+    remote_address, tls, enhanced_status, diagnostic)
+  SELECT s.id, s.n, settled.attempts, to_timestamp(s.sa / 1000), to_timestamp(s.ea / 1000), s.oc,
+    s.mx, s.ra, s.tls, s.es, s.di
+  FROM s JOIN settled ON settled.message_id = s.id AND settled.recipient = s.n
+  WHERE s.oc <> 'released'`;
+
+/** $1 what the owner's name begins with. */
+export const ABANDON = `
+  UPDATE deliveries
+  SET state = 'queued', lease_owner = NULL, lease_until = NULL, was_leased = true
+  WHERE finished_at IS NULL AND state = 'leased' AND starts_with(lease_owner, $1)
+  RETURNING message_id, recipient, destination,
+    (extract(epoch FROM next_attempt_at) * 1000)::float8 AS next_attempt_at_ms`;
+
+/** $1 message id and $2 recipient to start behind, $3 due before (ms) or null for all, $4 limit. */
+export const PENDING = `
+  SELECT message_id, recipient, destination,
+    (extract(epoch FROM next_attempt_at) * 1000)::float8 AS next_attempt_at_ms
+  FROM deliveries
+  WHERE finished_at IS NULL AND (message_id, recipient) > ($1::bigint, $2::smallint)
+    AND ($3::float8 IS NULL OR (next_attempt_at <= to_timestamp($3::float8 / 1000)
+      AND (state <> 'leased' OR lease_until <= to_timestamp($3::float8 / 1000))))
+  ORDER BY message_id, recipient
+  LIMIT $4::integer`;
+
+export const DEPTH = `
+  SELECT state, count(*)::integer AS count FROM deliveries WHERE finished_at IS NULL GROUP BY state`;

@@ -1,0 +1,198 @@
+/** The delivery worker: from the dispatcher's streams to mailboxes and other servers. */
+import { hostname as machineName } from "node:os";
+import type { Config } from "../config/schema.ts";
+import { BodyCache } from "../engine/delivery/body_cache.ts";
+import { receiveBodies } from "../engine/delivery/body_handoff.ts";
+import { MailCarrier } from "../engine/delivery/carrier.ts";
+import { Courier } from "../engine/delivery/courier.ts";
+import { NodeMaildir } from "../engine/delivery/local/node_maildir.ts";
+import { openNextHop } from "../engine/delivery/next_hop.ts";
+import { openSession } from "../engine/delivery/node_smtp_opener.ts";
+import { Settler } from "../engine/delivery/settler.ts";
+import { nodeExchange } from "../engine/dns/node_exchange.ts";
+import { systemServers } from "../engine/dns/node_resolv_conf.ts";
+import { StubResolver } from "../engine/dns/stub_resolver.ts";
+import type { RoutedRecipient } from "../engine/mail/envelope.ts";
+import { parseMailbox } from "../engine/mail/path.ts";
+import { queueIdGenerator } from "../engine/mail/queue_id.ts";
+import { type DirectoryAnswer, route } from "../engine/routing/route.ts";
+import type { Directory } from "../engine/store/directory.ts";
+import { SHARDS } from "../engine/store/dispatch.ts";
+import { connectPostgres } from "../engine/store/postgres_client.ts";
+import { postgresDirectory } from "../engine/store/postgres_directory.ts";
+import { nextGenerator } from "../engine/store/postgres_generators.ts";
+import { postgresSpool } from "../engine/store/postgres_spool.ts";
+import { logOf } from "../engine/telemetry/log.ts";
+import { courierObserver, dnsObserver, poolObserver } from "./delivery_observer.ts";
+import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
+
+/** Claim, read, settle: no more than one of each at a time. */
+const CONNECTIONS = 3;
+const BODY_CACHE_OCTETS = 64 * 1024 * 1024;
+const TICK_MS = 1_000;
+const PROMOTE_MS = 250;
+const PROMOTE_LIMIT = 1_000;
+const RECLAIM_MS = 15_000;
+/** An entry read and not acknowledged for so long is looked at again. */
+const RECLAIM_IDLE_MS = 60_000;
+const RECLAIM_ENTRIES = 32;
+
+runThread("delivery", async (thread) => {
+  const { config, stores, index, owner } = thread.start;
+  const log = logOf("delivery");
+  const onError = (error: unknown) => log.error("store: {error}", { error: String(error) });
+  const sql = connectPostgres(stores.database, {
+    max: CONNECTIONS,
+    applicationName: `sluice ${thread.name}`,
+  });
+  const dispatch = openDispatch(stores, onError);
+  const spool = postgresSpool(sql, { hasCopy: stores.database.kind === "url" });
+  const directory = postgresDirectory(sql, { now: () => performance.now() });
+  const bodies = new BodyCache(BODY_CACHE_OCTETS);
+  const stop = new AbortController();
+  const carrier = await openCarrier(thread, directory);
+  const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
+    .filter((shard) => shard % config.deliveryWorkers === index);
+  const consumer = `${config.serverHostname}-${index}`;
+  const courier = new Courier({
+    spool,
+    dispatch,
+    settler: new Settler({ spool, dispatch, owner, onError }, stop.signal),
+    carrier,
+    bodies,
+    shards,
+    consumer,
+    owner,
+    leaseMs: config.leaseMs,
+    schedule: {
+      firstDelayMs: config.retryFirstDelayMs,
+      maxDelayMs: config.retryMaxDelayMs,
+      growth: config.retryGrowth,
+      lifetimeMs: config.queueLifetimeMs,
+    },
+    hostname: config.serverHostname,
+    newQueueId: queueIdGenerator({ generator: await nextGenerator(sql), now: Date.now }),
+    newBoundary: () => `sluice-${crypto.randomUUID()}`,
+    routeReport: (forwardPath) => routeReport(directory, forwardPath),
+    now: Date.now,
+    random: Math.random,
+    observer: courierObserver(thread.metrics),
+  });
+
+  setInterval(() => {
+    carrier.tick(Date.now());
+    const { open, waiting } = carrier.sessions;
+    thread.metrics.poolConnections.of({ state: "busy" }).set(Math.min(open, waiting));
+    thread.metrics.poolConnections.of({ state: "idle" }).set(Math.max(0, open - waiting));
+  }, TICK_MS);
+  every(PROMOTE_MS, onError, () => dispatch.promote(Date.now(), PROMOTE_LIMIT));
+  every(RECLAIM_MS, onError, async () => {
+    const entries = await dispatch.reclaim(shards, {
+      consumer,
+      minIdleMs: RECLAIM_IDLE_MS,
+      maxEntries: RECLAIM_ENTRIES,
+    });
+    if (entries.length > 0) await courier.take(entries);
+  });
+  const running = courier.run(stop.signal);
+
+  return (message) => {
+    switch (message.kind) {
+      case "handoff":
+        receiveBodies(message.port, (id, octets) => bodies.put(id, octets));
+        break;
+      case "drain":
+        stop.abort();
+        carrier.withdraw();
+        Promise.all([running, courier.drain()]).then(() => {
+          carrier.close();
+          thread.log.flush();
+          tellMain({ kind: "drained" });
+        });
+        break;
+    }
+  };
+});
+
+async function openCarrier(thread: Thread, directory: Directory): Promise<MailCarrier> {
+  const { config } = thread.start;
+  const resolver = new StubResolver({
+    servers: config.dnsServers ?? await systemServers(),
+    exchange: nodeExchange,
+    onQuery: dnsObserver(thread.metrics),
+  });
+  const isOurs = ourselves(config);
+  const opener = {
+    hostname: config.serverHostname,
+    connectTimeoutMs: config.deliveryConnectTimeoutMs,
+    commandTimeoutMs: config.deliveryCommandTimeoutMs,
+  };
+  const { smarthost } = config;
+  return new MailCarrier({
+    local: new NodeMaildir({
+      root: `${config.dataDir}/mail`,
+      nonce: () => crypto.randomUUID().replaceAll("-", ""),
+    }),
+    lookup: async (forwardPath) => await lookUp(directory, forwardPath),
+    smarthost: smarthost === null ? null : {
+      host: smarthost.host,
+      port: smarthost.port,
+      isSecure: smarthost.secure ?? false,
+      credentials: smarthost.user === undefined
+        ? null
+        : { user: smarthost.user, password: smarthost.password ?? "" },
+    },
+    deliveryPort: config.deliveryPort,
+    open: (nextHop) =>
+      openNextHop(nextHop, {
+        resolver,
+        random: Math.random,
+        isOurs,
+        open: (request) => openSession(request, opener),
+      }),
+    pool: {
+      maxSessions: config.connectionsPerDestination,
+      idleMs: config.deliveryIdleMs,
+      commandTimeoutMs: config.deliveryCommandTimeoutMs,
+      now: Date.now,
+      observer: poolObserver(thread.metrics),
+    },
+  });
+}
+
+/** Whether a host is this server, so that mail does not go round in circles (RFC 5321 §5.1). */
+function ourselves(config: Config): (name: string, address: string | null) => boolean {
+  const names = new Set([config.serverHostname, machineName().toLowerCase()]);
+  const addresses = new Set(config.smtpPort === config.deliveryPort ? config.listenAddresses : []);
+  return (name, address) => names.has(name) || (address !== null && addresses.has(address));
+}
+
+async function lookUp(directory: Directory, forwardPath: string): Promise<DirectoryAnswer> {
+  const mailbox = parseMailbox(forwardPath);
+  if (typeof mailbox === "string") return { kind: "no_such_user" };
+  return await directory.lookup(mailbox.domain, mailbox.localPart);
+}
+
+async function routeReport(
+  directory: Directory,
+  forwardPath: string,
+): Promise<RoutedRecipient | null> {
+  const mailbox = parseMailbox(forwardPath);
+  if (typeof mailbox === "string") return null;
+  const answer = await directory.lookup(mailbox.domain, mailbox.localPart);
+  const routed = route({ recipient: mailbox, directory: answer, mayRelay: true });
+  switch (routed.kind) {
+    case "local":
+      return { forwardPath, transport: "local", destination: mailbox.domain };
+    case "remote":
+      return { forwardPath, transport: "smtp", destination: routed.destination };
+    case "refused":
+      return null;
+  }
+}
+
+/** Runs a task again and again, the pause counted from its end. */
+function every(pauseMs: number, onError: (error: unknown) => void, run: () => Promise<unknown>) {
+  const again = () => setTimeout(() => run().catch(onError).finally(again), pauseMs);
+  again();
+}

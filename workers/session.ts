@@ -1,0 +1,167 @@
+/** The session worker: sessions over the connections the main thread accepted, up to the commit. */
+import { Socket } from "node:net";
+import type { Config } from "../config/schema.ts";
+import { BodyHandoff, type CommittedBody } from "../engine/delivery/body_handoff.ts";
+import { deliveryId, queueIdGenerator } from "../engine/mail/queue_id.ts";
+import { parseNetworks } from "../engine/routing/networks.ts";
+import type { HandedConnection } from "../engine/runtime/wire.ts";
+import { MemoryBudget } from "../engine/smtp/memory_budget.ts";
+import type { ListenerName, SessionPolicy, SessionServices } from "../engine/smtp/session.ts";
+import { SessionServer } from "../engine/smtp/session_server.ts";
+import { type Dispatch, shardOf } from "../engine/store/dispatch.ts";
+import { GroupCommit } from "../engine/store/group_commit.ts";
+import { connectPostgres } from "../engine/store/postgres_client.ts";
+import { postgresDirectory } from "../engine/store/postgres_directory.ts";
+import { postgresSpool } from "../engine/store/postgres_spool.ts";
+import { nextGenerator } from "../engine/store/postgres_generators.ts";
+import type { AcceptedMessage, Spool } from "../engine/store/spool.ts";
+import { logOf } from "../engine/telemetry/log.ts";
+import { sessionObserver } from "./session_observer.ts";
+import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
+
+const BATCH_MESSAGES = 128;
+const BATCH_OCTETS = 8 * 1024 * 1024;
+/** Commits under way: one at the disk, one on its way there. */
+const COMMITS_AT_ONCE = 2;
+const CLOSED_REPORT_MS = 20;
+const DEADLINE_CHECK_MS = 1_000;
+
+runThread("session", async (thread) => {
+  const { config, stores, certificate } = thread.start;
+  const log = logOf("session");
+  const onError = (error: unknown) => log.error("store: {error}", { error: String(error) });
+  const sql = connectPostgres(stores.database, {
+    max: COMMITS_AT_ONCE + 1,
+    applicationName: `sluice ${thread.name}`,
+  });
+  const spool = postgresSpool(sql, { hasCopy: stores.database.kind === "url" });
+  const handoffs: BodyHandoff[] = [];
+  const commits = groupCommit(thread, {
+    spool,
+    dispatch: openDispatch(stores, onError),
+    handoffs,
+    onError,
+  });
+  const memory = new MemoryBudget(config.sessionMemoryBytes);
+  const services: SessionServices = {
+    policy: policyOf(config),
+    directory: postgresDirectory(sql, { now: () => performance.now() }),
+    accept: (message) => commits.commit(message),
+    memory,
+    newQueueId: queueIdGenerator({ generator: await nextGenerator(sql), now: Date.now }),
+    now: Date.now,
+    observer: sessionObserver(thread.metrics, memory),
+  };
+  const servers = new Map<ListenerName, SessionServer>();
+  for (const name of ["smtp", "submission", "smtps"] as const) {
+    servers.set(name, new SessionServer(name, { services, certificate: certificate! }));
+  }
+  const reportClosed = closedReporter();
+  setInterval(() => {
+    for (const server of servers.values()) server.checkDeadlines(Date.now());
+  }, DEADLINE_CHECK_MS);
+  return (message) => {
+    switch (message.kind) {
+      case "connections":
+        for (const connection of message.connections) adopt(servers, connection, reportClosed);
+        break;
+      case "handoff":
+        handoffs[message.delivery]?.close();
+        handoffs[message.delivery] = new BodyHandoff(message.port);
+        break;
+      case "certificate":
+        for (const server of servers.values()) server.updateSecureContext(message.certificate);
+        break;
+      case "drain":
+        drain(servers).then(() => {
+          thread.log.flush();
+          tellMain({ kind: "drained" });
+        });
+        break;
+    }
+  };
+});
+
+function policyOf(config: Config): SessionPolicy {
+  const networks = parseNetworks(config.relayNetworks.join(","));
+  if (networks.kind === "fault") throw new Error(`RELAY_NETWORKS: ${networks.reason}`);
+  return {
+    hostname: config.serverHostname,
+    localDomain: config.serverDomain,
+    maxMessageOctets: config.maxMessageBytes,
+    maxRecipients: config.maxRecipients,
+    maxReceivedHops: config.maxReceivedHops,
+    idleTimeoutMs: config.sessionIdleTimeoutMs,
+    greetPauseMs: config.greetPauseMs,
+    relayNetworks: networks.networks,
+  };
+}
+
+/** Commits in batches; behind the commit, bodies and ids are on their way to the delivery workers. */
+function groupCommit(thread: Thread, stores: {
+  readonly spool: Spool;
+  readonly dispatch: Dispatch;
+  readonly handoffs: readonly BodyHandoff[];
+  readonly onError: (error: unknown) => void;
+}): GroupCommit<AcceptedMessage> {
+  const { spool, dispatch, handoffs, onError } = stores;
+  const { deliveryWorkers } = thread.start.config;
+  return new GroupCommit({
+    maxItems: BATCH_MESSAGES,
+    maxOctets: BATCH_OCTETS,
+    maxWrites: COMMITS_AT_ONCE,
+    sizeOf: ({ octets }) => octets.length,
+    write: async (messages) => {
+      await spool.commit(messages);
+      thread.metrics.commitBatch.observe(messages.length);
+      const ready = [];
+      const bodies: CommittedBody[][] = handoffs.map(() => []);
+      for (const { id, octets, recipients } of messages) {
+        for (let n = 0; n < recipients.length; n++) {
+          const shard = shardOf(recipients[n].destination);
+          ready.push({ id: deliveryId(id, n), shard });
+          if (n > 0) continue;
+          bodies[shard % deliveryWorkers]?.push({ id, octets: octets as Uint8Array<ArrayBuffer> });
+        }
+      }
+      bodies.forEach((handed, worker) => handoffs[worker]?.offer(handed));
+      // Not waited for: the sweeper finds what the dispatcher misses.
+      dispatch.enqueue(ready).catch(onError);
+    },
+  });
+}
+
+function adopt(
+  servers: ReadonlyMap<ListenerName, SessionServer>,
+  connection: HandedConnection,
+  onClosed: (address: string) => void,
+): void {
+  // The types leave `fd` to the operating system's own pipes and terminals; sockets work as well.
+  const socket = new Socket({
+    fd: connection.fd,
+    readable: true,
+    writable: true,
+    allowHalfOpen: true,
+  });
+  socket.once("close", () => onClosed(connection.address));
+  servers.get(connection.listener)!.adopt(socket, connection);
+}
+
+/** Tells the main thread of ended connections, a batch at a time. */
+function closedReporter(): (address: string) => void {
+  let addresses: string[] = [];
+  return (address) => {
+    if (addresses.push(address) > 1) return;
+    setTimeout(() => {
+      tellMain({ kind: "closed", addresses });
+      addresses = [];
+    }, CLOSED_REPORT_MS);
+  };
+}
+
+async function drain(servers: ReadonlyMap<ListenerName, SessionServer>): Promise<void> {
+  for (const server of servers.values()) server.drain();
+  while ([...servers.values()].some((server) => server.sessionCount > 0)) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,55 @@
+/** What sessions tell, as metrics and log lines. */
+import type { MemoryBudget } from "../engine/smtp/memory_budget.ts";
+import type { ListenerName, SessionObserver } from "../engine/smtp/session.ts";
+import { logMessage } from "../engine/telemetry/events.ts";
+import { logOf } from "../engine/telemetry/log.ts";
+import type { Metrics } from "../engine/telemetry/metrics.ts";
+
+export function sessionObserver(metrics: Metrics, memory: MemoryBudget): SessionObserver {
+  const log = logOf("session");
+  const opened = byListener((listener) => metrics.connections.of({ listener }));
+  const open = byListener((listener) => metrics.connectionsOpen.of({ listener }));
+  const data = metrics.stageSeconds.of({ stage: "data" });
+  const commit = metrics.stageSeconds.of({ stage: "commit" });
+  const inbound = metrics.messagesAccepted.of({ by: "inbound" });
+  const relayed = metrics.messagesAccepted.of({ by: "relay" });
+  return {
+    opened(listener) {
+      opened[listener].inc();
+      open[listener].inc();
+    },
+    closed({ listener, protocol, tls }) {
+      open[listener].dec();
+      metrics.sessions.of({ protocol, tls }).inc();
+      metrics.octetsInFlight.set(memory.usedOctets);
+    },
+    refused(reason) {
+      metrics.messagesRefused.of({ reason }).inc();
+    },
+    accepted(message, { sessionId, sizeOctets, dataMs, commitMs }) {
+      data.observe(dataMs / 1000);
+      commit.observe(commitMs / 1000);
+      (message.recipients.some(({ transport }) => transport === "smtp") ? relayed : inbound).inc();
+      metrics.recipientsAccepted.inc(message.recipients.length);
+      metrics.octetsReceived.inc(sizeOctets);
+      metrics.octetsInFlight.set(memory.usedOctets);
+      logMessage.accepted({
+        sessionId,
+        clientIp: message.clientAddress,
+        queueId: message.id,
+        reversePath: message.reversePath,
+        recipients: message.recipients.length,
+        sizeOctets,
+        protocol: message.protocol,
+        durationMs: commitMs,
+      });
+    },
+    failed(context, error) {
+      log.error("{context}: {error}", { context, error: String(error) });
+    },
+  };
+}
+
+function byListener<T>(make: (listener: ListenerName) => T): Record<ListenerName, T> {
+  return { smtp: make("smtp"), submission: make("submission"), smtps: make("smtps") };
+}

@@ -1,0 +1,77 @@
+/** What the threads have in common: their first message, their log, their stores. */
+import type { Config } from "../config/schema.ts";
+import type { FromWorker, Stores, ToWorker } from "../engine/runtime/wire.ts";
+import type { Dispatch } from "../engine/store/dispatch.ts";
+import { portDispatch } from "../engine/store/port_dispatch.ts";
+import { redisDispatch } from "../engine/store/redis_dispatch.ts";
+import { configureLog, type Log, logOf } from "../engine/telemetry/log.ts";
+import { sampleLoopLag } from "../engine/telemetry/loop_lag.ts";
+import { createMetrics, type Metrics, snapshot } from "../engine/telemetry/metrics.ts";
+
+export type Message = ToWorker<Config>;
+export type Start = Extract<Message, { kind: "start" }>;
+
+export interface Thread {
+  readonly start: Start;
+  /** `session-0`, say. */
+  readonly name: string;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+// A worker's global scope, which Deno's types do not know apart from a window's.
+const scope = self as unknown as {
+  onmessage: ((event: MessageEvent<Message>) => void) | null;
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+};
+
+export function tellMain(message: FromWorker): void {
+  scope.postMessage(message);
+}
+
+/**
+ * Waits for the first message, runs `begin`, and hands it all later ones. What `begin` or `onMessage`
+ * throws ends the thread, which the main thread then replaces.
+ */
+export function runThread(
+  kind: "session" | "delivery",
+  begin: (thread: Thread) => Promise<(message: Message) => void>,
+): void {
+  scope.onmessage = ({ data }) => {
+    if (data.kind !== "start") {
+      throw new Error(`${kind} worker: expected "start", got ${data.kind}`);
+    }
+    const name = `${kind}-${data.index}`;
+    const log = configureLog({
+      level: data.config.logLevel,
+      format: data.config.logFormat ?? "json",
+      thread: name,
+    });
+    const metrics = createMetrics();
+    sampleLoopLag({ observe: (lagSeconds) => metrics.eventLoopLagSeconds.observe(lagSeconds) });
+    const early: Message[] = [];
+    scope.onmessage = (event) => early.push(event.data);
+    begin({ start: data, name, metrics, log }).then((onMessage) => {
+      scope.onmessage = (event) => {
+        if (event.data.kind !== "measure") return onMessage(event.data);
+        snapshot(metrics, name).then((taken) => tellMain({ kind: "metrics", snapshot: taken }));
+      };
+      tellMain({ kind: "ready" });
+      early.forEach(onMessage);
+    }).catch((error) => {
+      logOf(kind).error("worker cannot go on: {error}", { error: String(error) });
+      log.flush();
+      // Uncaught on purpose, see above.
+      setTimeout(() => {
+        throw error;
+      });
+    });
+  };
+}
+
+export function openDispatch(stores: Stores, onError: (error: Error) => void): Dispatch {
+  const { dispatch } = stores;
+  return dispatch.kind === "redis"
+    ? redisDispatch({ url: dispatch.url, onError })
+    : portDispatch(dispatch.port);
+}
