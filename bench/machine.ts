@@ -104,7 +104,7 @@ export async function describeMachine(
   const [cpu, memory, fileSystem, commit, changes] = await Promise.all([
     ask("cat", "/proc/cpuinfo"),
     ask("cat", "/proc/meminfo"),
-    ask("df", "--output=fstype", directory),
+    ask("findmnt", "-n", "-o", "FSTYPE,OPTIONS", "-T", directory),
     ask("git", "-C", repository, "rev-parse", "HEAD"),
     ask("git", "-C", repository, "status", "--porcelain", "--untracked-files=no"),
   ]);
@@ -120,7 +120,7 @@ export async function describeMachine(
     cpuModel: /^model name\s*: (.+)$/m.exec(cpu)?.[1] ?? "unknown",
     memoryMib: Math.round(Number(/^MemTotal:\s+(\d+)/m.exec(memory)?.[1] ?? 0) / 1024),
     kernel: Deno.osRelease(),
-    fileSystem: fileSystem.split("\n").at(-1) ?? "unknown",
+    fileSystem: fileSystem.replace(/\s+/, " "),
     versions,
     commit: changes === "" || changes === "unknown" ? commit : `${commit} with local changes`,
   };

@@ -16,7 +16,7 @@ import {
 } from "./measurement.ts";
 import type { BenchOptions } from "./options.ts";
 import type { Contender, Role, RunningServer } from "./peers/contender.ts";
-import type { Workplace } from "./process.ts";
+import { run, type Workplace } from "./process.ts";
 import {
   type Bench,
   checkExactlyOnce,
@@ -46,19 +46,25 @@ const warmSeconds = 1.2;
 export async function runRounds(
   context: RunContext,
 ): Promise<{ samples: readonly Sample[]; failures: readonly Failure[] }> {
-  const run = new Run(context);
-  for (const contender of context.contenders) await run.chooseSessions(contender);
-  for (let round = 1; round <= context.options.rounds; round++) {
-    for (const contender of context.contenders) await run.accepting(contender, round);
-    for (const contender of context.contenders) await run.relaying(contender, round);
-    for (const contender of context.contenders) await run.timing(contender, round);
+  const course = new Course(context);
+  for (const contender of context.contenders) await course.chooseSessions(contender, "a");
+  const { rounds } = context.options;
+  // All accepting comes first. Relaying makes Postfix delete files by the thousand, and ext4 is slow
+  // to make new ones for minutes after that: a cost of relaying, not of accepting.
+  for (let round = 1; round <= rounds; round++) {
+    for (const contender of context.contenders) await course.accepting(contender, round);
   }
-  for (const contender of context.contenders) await run.counting(contender);
-  for (const contender of context.contenders) await run.idling(contender);
-  return run;
+  for (const contender of context.contenders) await course.chooseSessions(contender, "c");
+  for (let round = 1; round <= rounds; round++) {
+    for (const contender of context.contenders) await course.relaying(contender, round);
+    for (const contender of context.contenders) await course.timing(contender, round);
+  }
+  for (const contender of context.contenders) await course.counting(contender);
+  for (const contender of context.contenders) await course.idling(contender);
+  return course;
 }
 
-class Run {
+class Course {
   readonly samples: Sample[] = [];
   readonly failures: Failure[] = [];
   readonly #context: RunContext;
@@ -68,27 +74,24 @@ class Run {
     this.#context = context;
   }
 
-  /** Finds, for accepting and for relaying, the number of sessions at which a side is fastest. */
-  async chooseSessions(contender: Contender): Promise<void> {
+  /** Finds the number of sessions at which a side is fastest: a stands for a and b, c for c and d. */
+  async chooseSessions(contender: Contender, id: "a" | "c"): Promise<void> {
     const choices = this.#context.options.sessionChoices;
-    if (choices.length === 1) return;
-    const searches: [LoadScenarioId, Role][] = [["a", "hold"], ["c", "relay"]];
-    for (const [id, role] of searches) {
-      const scenario = loadScenarios[id];
-      if (!this.#wants(id, scenario.until === "accepted" ? "b" : "d")) continue;
-      await this.#phase(contender, { name: `sessions ${id}`, role }, async (server, stack) => {
-        const sink = role === "relay" ? await this.#countingSink(stack) : null;
-        let best = 0;
-        for (const sessions of choices) {
-          const load = { scenario, sessions, sink, seconds: warmSeconds };
-          const rate = await warmUp(this.#context.bench, server, load);
-          this.#say(contender, `${sessions} sessions: ${rate.toFixed(0)}/s`);
-          if (rate <= best) continue;
-          best = rate;
-          this.#sessions.set(`${contender.side} ${scenario.until}`, sessions);
-        }
-      });
-    }
+    if (choices.length === 1 || !this.#wants(id, id === "a" ? "b" : "d")) return;
+    const scenario = loadScenarios[id];
+    const role = id === "a" ? "hold" : "relay";
+    await this.#phase(contender, { name: `sessions ${id}`, role }, async (server, stack) => {
+      const sink = role === "relay" ? await this.#countingSink(stack) : null;
+      let best = 0;
+      for (const sessions of choices) {
+        const load = { scenario, sessions, sink, seconds: warmSeconds };
+        const rate = await warmUp(this.#context.bench, server, load);
+        this.#say(contender, `${sessions} sessions: ${rate.toFixed(0)}/s`);
+        if (rate <= best) continue;
+        best = rate;
+        this.#sessions.set(`${contender.side} ${scenario.until}`, sessions);
+      }
+    });
   }
 
   /** a, b: throughput, then the time to the 250 at half of it. */
@@ -220,6 +223,8 @@ class Run {
     signal.throwIfAborted();
     this.#say(contender, `— ${phase.name}`);
     try {
+      // What the last phase left unwritten must not weigh on this one.
+      await run("sync", []);
       // Disposed of in reverse: the server ends before the sink it may still be talking to.
       await using stack = new AsyncDisposableStack();
       await using serverStack = new AsyncDisposableStack();
@@ -259,8 +264,11 @@ class Run {
   }
 }
 
-/** A failure in one line, its causes included. */
+/** A failure in one line, its causes included; what went wrong first comes before the clean-up. */
 function reasonOf(cause: unknown): string {
+  if (cause instanceof SuppressedError) {
+    return `${reasonOf(cause.suppressed)}; then ${reasonOf(cause.error)}`;
+  }
   const said: string[] = [];
   for (let at = cause; at instanceof Error; at = at.cause) said.push(at.message);
   return said.length === 0 ? String(cause) : said.join(": ");

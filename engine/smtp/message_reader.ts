@@ -74,6 +74,7 @@ export class MessageReader {
   #state = State.LineStart;
   #refused: RefusedMessage | null = null;
   #readOctets = 0;
+  #reservedOctets = 0;
 
   constructor(options: MessageReaderOptions) {
     this.#options = options;
@@ -82,7 +83,7 @@ export class MessageReader {
     const room = headroomOctets + Math.max(INITIAL_OCTETS, announced);
     this.#end = headroomOctets;
     this.#buffer = new Uint8Array(0);
-    if (options.reserve(room)) this.#buffer = new Uint8Array(room);
+    if (this.#reserve(room)) this.#buffer = new Uint8Array(room);
     else this.#refused = "no_memory";
   }
 
@@ -91,9 +92,9 @@ export class MessageReader {
     return this.#readOctets;
   }
 
-  /** Octets reserved so far. */
+  /** Octets reserved so far; the message itself may have moved to another thread since. */
   get reservedOctets(): number {
-    return this.#buffer.length;
+    return this.#reservedOctets;
   }
 
   /**
@@ -179,13 +180,19 @@ export class MessageReader {
 
   #grow(needed: number): boolean {
     const length = Math.max(needed, this.#buffer.length * 2);
-    if (!this.#options.reserve(length - this.#buffer.length)) {
+    if (!this.#reserve(length - this.#buffer.length)) {
       this.#refuse("no_memory");
       return false;
     }
     const grown = new Uint8Array(length);
     grown.set(this.#buffer.subarray(0, this.#end));
     this.#buffer = grown;
+    return true;
+  }
+
+  #reserve(octets: number): boolean {
+    if (!this.#options.reserve(octets)) return false;
+    this.#reservedOctets += octets;
     return true;
   }
 }

@@ -20,7 +20,7 @@ const CANCEL_REQUEST = 80877102;
 const BIND = 0x42, CLOSE = 0x43, DESCRIBE = 0x44, EXECUTE = 0x45, PARSE = 0x50;
 const FLUSH = 0x48, SYNC = 0x53, QUERY = 0x51, FUNCTION_CALL = 0x46, TERMINATE = 0x58;
 const COPY_DATA = 0x64, COPY_DONE = 0x63, COPY_FAIL = 0x66;
-const COPY_IN_RESPONSE = 0x47;
+const COPY_IN_RESPONSE = 0x47, DATA_ROW = 0x44, ERROR_RESPONSE = 0x45;
 
 const COPY_FROM_STDIN = /^\s*copy\b[\s\S]*\bfrom\s+stdin\b/i;
 const STDIN = /\bstdin\b/i;
@@ -321,6 +321,23 @@ export function dropCopyInvitation(output: Uint8Array, length: number): number {
     at += size;
   }
   return length;
+}
+
+/** The first value and the error's message in the answer to a simple query. */
+export function readAnswer(octets: Uint8Array): { value: string | null; error: string | null } {
+  const view = new DataView(octets.buffer, octets.byteOffset);
+  const decoder = new TextDecoder();
+  let value: string | null = null;
+  let error: string | null = null;
+  for (let at = 0; at + 5 <= octets.length; at += 1 + view.getInt32(at + 1)) {
+    if (octets[at] === DATA_ROW && value === null) {
+      value = decoder.decode(octets.subarray(at + 11, at + 11 + view.getInt32(at + 7)));
+    } else if (octets[at] === ERROR_RESPONSE) {
+      const fields = decoder.decode(octets.subarray(at + 5, at + 1 + view.getInt32(at + 1)));
+      error = fields.split("\0").find((field) => field.startsWith("M"))?.slice(1) ?? "";
+    }
+  }
+  return { value, error };
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

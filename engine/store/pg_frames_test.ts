@@ -7,6 +7,7 @@ import {
   farewell,
   frame,
   FrontendFrames,
+  readAnswer,
   simpleQuery,
   type Step,
 } from "./pg_frames.ts";
@@ -202,4 +203,15 @@ Deno.test("farewell: says only what is needed", () => {
     farewell({ open: true, inTransaction: true, statements: ["a"] }),
     join(SYNC, simpleQuery("ROLLBACK"), frame("C", "Sa\0"), SYNC),
   );
+});
+
+Deno.test("readAnswer: the first value, or what went wrong", () => {
+  const row = (text: string) => frame("D", new Uint8Array([0, 1, 0, 0, 0, text.length]), text);
+  const end = join(frame("C", "SELECT 1\0"), frame("Z", "I"));
+  assert.deepEqual(readAnswer(join(row("one"), row("two"), end)), { value: "one", error: null });
+  assert.deepEqual(readAnswer(join(frame("E", "SERROR\0C42601\0Mno\0\0"), end)), {
+    value: null,
+    error: "no",
+  });
+  assert.deepEqual(readAnswer(end), { value: null, error: null });
 });

@@ -13,6 +13,8 @@ export interface EmbeddedPostgresOptions {
   readonly signal?: AbortSignal;
   /** Called once when the database ends by itself; everything is released by then. */
   readonly onFatal: (error: Error) => void;
+  /** Called when maintenance failed; it is tried again by itself. */
+  readonly onTrouble?: (message: string) => void;
   /** Another name than `embeddedSocketPath` tells everybody, for a database nobody else shall use. */
   readonly socketName?: string;
   readonly limits?: Partial<Omit<ServerOptions, "dataDir" | "socketPath">>;
@@ -135,6 +137,9 @@ class WorkerHost implements EmbeddedPostgres {
         break;
       case "closed":
         this.#closed.resolve();
+        break;
+      case "trouble":
+        this.#options.onTrouble?.(report.message);
         break;
       case "fatal": {
         const before = this.#state;

@@ -14,7 +14,7 @@ const VACUUM_INTERVAL_MS = 60_000;
  * most by Postgres' own thresholds, or for one whose transaction ids grow old.
  */
 export const VACUUM_CANDIDATE = `
-  SELECT format('VACUUM (ANALYZE, FREEZE %s) %I.%I', ageing, nspname, relname)
+  SELECT format('VACUUM (ANALYZE, FREEZE %s) %I.%I', ageing::text, nspname, relname)
   FROM (
     SELECT age(c.relfrozenxid) > 100000000 AS ageing, n.nspname, c.relname, s.n_dead_tup,
       NOT coalesce('autovacuum_enabled=false' = ANY (c.reloptions), false) AND (

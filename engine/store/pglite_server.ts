@@ -7,7 +7,7 @@ import { type ConnectionLimits, PgliteConnection } from "./pglite_connection.ts"
 import { MaintenanceSchedule, VACUUM_CANDIDATE } from "./pglite_maintenance.ts";
 import { PgliteSession } from "./pglite_session.ts";
 import { Turns } from "./pglite_turns.ts";
-import { simpleQuery } from "./pg_frames.ts";
+import { readAnswer, simpleQuery } from "./pg_frames.ts";
 
 export interface ServerOptions extends ConnectionLimits {
   readonly dataDir: string;
@@ -23,6 +23,8 @@ export type ServerReport =
   | { readonly kind: "ready" }
   /** Did not start, or ended: of no use any more. */
   | { readonly kind: "fatal"; readonly message: string }
+  /** Maintenance failed; the database works, and it is tried again. */
+  | { readonly kind: "trouble"; readonly message: string }
   | { readonly kind: "closed" };
 
 const MAINTENANCE_TICK_MS = 5_000;
@@ -82,25 +84,20 @@ class PgliteServer implements AsyncDisposable {
       await this.#turns.take(this);
       try {
         const statement = chore === "checkpoint" ? "CHECKPOINT" : this.#ask(VACUUM_CANDIDATE);
-        if (statement !== null) this.#session.run(simpleQuery(statement), () => {});
+        if (statement !== null) this.#ask(statement);
       } finally {
         this.#turns.giveBack(this);
       }
     }
   }
 
-  /** The text of a query's one value; `null` when it gives no row. */
+  /** The text of a query's one value; `null` when it gives no row, or fails, which is reported. */
   #ask(query: string): string | null {
-    const chunks: number[] = [];
-    this.#session.run(simpleQuery(query), (octets) => chunks.push(...octets));
-    const answer = Uint8Array.from(chunks);
-    const view = new DataView(answer.buffer);
-    for (let at = 0; at + 5 <= answer.length; at += 1 + view.getInt32(at + 1)) {
-      if (answer[at] !== 0x44) continue;
-      const length = view.getInt32(at + 7);
-      return new TextDecoder().decode(answer.subarray(at + 11, at + 11 + length));
-    }
-    return null;
+    const octets: number[] = [];
+    this.#session.run(simpleQuery(query), (chunk) => octets.push(...chunk));
+    const answer = readAnswer(Uint8Array.from(octets));
+    if (answer.error !== null) report({ kind: "trouble", message: `${query}: ${answer.error}` });
+    return answer.value;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
