@@ -3,6 +3,7 @@
 import {
   type CpuGroup,
   cpuGroups,
+  type LoadScenario,
   loadScenarios,
   type RunResult,
   type Side,
@@ -15,7 +16,11 @@ interface Row {
   readonly label: string;
   readonly values?: ReadonlyMap<Side, number | null>;
   readonly digits?: number;
+  /** A condition of the measurement rather than a result: it has no ratio. */
+  readonly incomparable?: boolean;
 }
+
+type Summaries = ReadonlyMap<Side, SideSummary>;
 
 /** More than this is no longer the background of an idle machine. */
 const quietCores = 0.15;
@@ -57,65 +62,70 @@ function idleCoresOf(result: RunResult): readonly number[] {
 
 function rowsOf(result: RunResult): readonly Row[] {
   const summaries = new Map(result.sides.map((side) => [side, summarize(result.samples, side)]));
-  const rows: Row[] = [];
-  for (const scenario of Object.values(loadScenarios)) {
-    const add = (label: string, digits: number, read: (load: LoadSummary) => number | null) =>
-      rows.push({
-        label: `  ${label}`,
-        digits,
-        values: pick(summaries, (s) => read(s.loads[scenario.id])),
-      });
-    if (!measured(summaries, (summary) => summary.loads[scenario.id].ratePerSecond)) continue;
-    rows.push({ label: `${scenario.id}  ${scenario.title}` });
-    add("messages/s", 0, (load) => load.ratePerSecond);
-    add("CPU ms/message, whole machine", 2, (load) => load.cpuMachineMs);
-    for (const group of cpuGroups) {
-      if (!relevant(summaries, scenario.id, group)) continue;
-      add(`  ${group}`, 2, (load) => load.cpuGroupsMs[group]);
-    }
-    const until = scenario.until === "accepted" ? "DATA to 250" : "DATA to sink";
-    add(`${until}, p50 ms`, 1, (load) => load.p50Ms);
-    add("  p95 ms", 1, (load) => load.p95Ms);
-    add("  p99 ms", 1, (load) => load.p99Ms);
-    add("  paced at messages/s", 0, (load) => load.pacedPerSecond);
-    add("sessions of the load generator", 0, (load) => load.sessions);
-  }
-  if (measured(summaries, (summary) => summary.serverMib)) {
-    const connections = Math.max(...[...summaries.values()].map((s) => s.idleConnections ?? 0));
-    rows.push({ label: `e  memory with ${figure(connections, 0)} idle connections` });
-    rows.push({
-      label: "  server, MiB",
-      digits: 0,
-      values: pick(summaries, (s) => s.serverMib),
-    });
-    rows.push({
+  const loads = Object.values(loadScenarios).flatMap((scenario) => loadRows(summaries, scenario));
+  return [...loads, ...memoryRows(summaries), ...exactlyOnceRows(summaries)];
+}
+
+function loadRows(summaries: Summaries, scenario: LoadScenario): readonly Row[] {
+  const { id } = scenario;
+  if (!measured(summaries, (summary) => summary.loads[id].ratePerSecond)) return [];
+  const row = (label: string, digits: number, read: (load: LoadSummary) => number | null) => ({
+    label: `  ${label}`,
+    digits,
+    values: pick(summaries, (summary) => read(summary.loads[id])),
+  });
+  const until = scenario.until === "accepted" ? "DATA to 250" : "DATA to sink";
+  return [
+    { label: `${id}  ${scenario.title}` },
+    row("messages/s", 0, (load) => load.ratePerSecond),
+    row("CPU ms/message, whole machine", 2, (load) => load.cpuMachineMs),
+    ...cpuGroups
+      .filter((group) => relevant(summaries, id, group))
+      .map((group) => row(`  ${group}`, 2, (load) => load.cpuGroupsMs[group])),
+    row(`${until}, p50 ms`, 1, (load) => load.p50Ms),
+    row("  p95 ms", 1, (load) => load.p95Ms),
+    row("  p99 ms", 1, (load) => load.p99Ms),
+    { ...row("  paced at messages/s", 0, (load) => load.pacedPerSecond), incomparable: true },
+    { ...row("sessions of the load", 0, (load) => load.sessions), incomparable: true },
+  ];
+}
+
+function memoryRows(summaries: Summaries): readonly Row[] {
+  if (!measured(summaries, (summary) => summary.serverMib)) return [];
+  const connections = Math.max(...[...summaries.values()].map((s) => s.idleConnections ?? 0));
+  return [
+    { label: `e  memory with ${figure(connections, 0)} idle connections` },
+    { label: "  server, MiB", digits: 0, values: pick(summaries, (s) => s.serverMib) },
+    {
       label: "  with Postgres and Redis, MiB",
       digits: 0,
       values: pick(summaries, (s) => s.withStoresMib),
-    });
-  }
-  if (measured(summaries, (summary) => summary.exactlyOnce?.sent ?? null)) {
-    rows.push({ label: "x  every message exactly once" });
-    for (const part of ["sent", "missing", "doubled"] as const) {
-      rows.push({
-        label: `  ${part}`,
-        digits: 0,
-        values: pick(summaries, (s) => s.exactlyOnce?.[part] ?? null),
-      });
-    }
-  }
-  return rows;
+    },
+  ];
+}
+
+function exactlyOnceRows(summaries: Summaries): readonly Row[] {
+  if (!measured(summaries, (summary) => summary.exactlyOnce?.sent ?? null)) return [];
+  return [
+    { label: "x  every message exactly once" },
+    ...(["sent", "missing", "doubled"] as const).map((part) => ({
+      label: `  ${part}`,
+      digits: 0,
+      values: pick(summaries, (summary) => summary.exactlyOnce?.[part] ?? null),
+      incomparable: true,
+    })),
+  ];
 }
 
 function pick(
-  summaries: ReadonlyMap<Side, SideSummary>,
+  summaries: Summaries,
   read: (summary: SideSummary) => number | null,
 ): ReadonlyMap<Side, number | null> {
   return new Map([...summaries].map(([side, summary]) => [side, read(summary)]));
 }
 
 function measured(
-  summaries: ReadonlyMap<Side, SideSummary>,
+  summaries: Summaries,
   read: (summary: SideSummary) => number | null,
 ): boolean {
   return [...summaries.values()].some((summary) => read(summary) !== null);
@@ -123,7 +133,7 @@ function measured(
 
 /** A group that takes no part on any side, such as a sink nobody sends to, gets no line. */
 function relevant(
-  summaries: ReadonlyMap<Side, SideSummary>,
+  summaries: Summaries,
   id: keyof SideSummary["loads"],
   group: CpuGroup,
 ): boolean {
@@ -138,10 +148,10 @@ function renderTable(sides: readonly Side[], rows: readonly Row[]): readonly str
     (label.padEnd(width) + cells.map((cell) => cell.padStart(10)).join("")).trimEnd();
   return [
     line("", heads),
-    ...rows.map(({ label, values, digits = 0 }) => {
+    ...rows.map(({ label, values, digits = 0, incomparable = false }) => {
       if (values === undefined) return label;
       const cells = sides.map((side) => figure(values.get(side) ?? null, digits));
-      return line(label, withRatio ? [...cells, ratio(values)] : cells);
+      return line(label, withRatio ? [...cells, incomparable ? "" : ratio(values)] : cells);
     }),
   ];
 }

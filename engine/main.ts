@@ -3,9 +3,9 @@ import { ConfigError, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { serveAdminHttp } from "./admin/http.ts";
 import { generatePassword, hashPassword } from "./crypto/password.ts";
-import { openDatabase } from "./runtime/database.ts";
 import { firstUser, nodeName } from "./runtime/first_start.ts";
 import { certificateFiles, readCertificate, watchCertificate } from "./runtime/node_certificate.ts";
+import { openDatabase } from "./runtime/pglite_keeper.ts";
 import { Server } from "./server.ts";
 import { memoryDispatch } from "./store/memory_dispatch.ts";
 import { connectPostgres } from "./store/postgres_client.ts";
@@ -72,7 +72,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     config,
     node: await nodeName(config.dataDir),
     database: database.target,
-    spool: postgresSpool(sql, { hasCopy: database.target.kind === "url" }),
+    spool: postgresSpool(sql),
     dispatch,
     certificate,
     metrics,

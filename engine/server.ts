@@ -2,7 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import { answerable } from "./runtime/readiness.ts";
 import { Acceptor } from "./runtime/acceptor.ts";
-import type { ListenerSpec } from "./runtime/ffi_listener.ts";
+import { FfiListener, type ListenerSpec } from "./runtime/ffi_listener.ts";
 import { Housekeeper } from "./runtime/housekeeper.ts";
 import { MetricsCollector } from "./runtime/metrics_collector.ts";
 import type { DispatchTarget, FromWorker } from "./runtime/wire.ts";
@@ -75,7 +75,12 @@ export class Server {
     this.#housekeeper.start();
     await this.#until(() => this.#deliveries.areAllReady && this.#sessions.areAllReady);
     const acceptor = new Acceptor({
-      listeners: listeners(config),
+      listen: (onConnections) =>
+        new FfiListener({
+          listeners: listeners(config),
+          onConnections,
+          onError: (error) => this.#log.error("{error}", { error: error.message }),
+        }),
       workers: this.#sessions.size,
       maxConnections: config.maxConnections,
       maxPerClient: config.maxConnectionsPerIp,
@@ -89,7 +94,6 @@ export class Server {
           reason,
         });
       },
-      onError: (error) => this.#log.error("{error}", { error: error.message }),
     });
     for (let index = 0; index < this.#sessions.size; index++) acceptor.workerReady(index);
     this.#acceptor = acceptor;

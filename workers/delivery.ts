@@ -46,7 +46,7 @@ runThread("delivery", async (thread) => {
     applicationName: `sluice ${thread.name}`,
   });
   const dispatch = openDispatch(stores, onError);
-  const spool = postgresSpool(sql, { hasCopy: stores.database.kind === "url" });
+  const spool = postgresSpool(sql);
   const directory = postgresDirectory(sql, { now: () => performance.now() });
   const bodies = new BodyCache(BODY_CACHE_OCTETS);
   const stop = new AbortController();

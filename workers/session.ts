@@ -34,7 +34,7 @@ runThread("session", async (thread) => {
     max: COMMITS_AT_ONCE + 1,
     applicationName: `sluice ${thread.name}`,
   });
-  const spool = postgresSpool(sql, { hasCopy: stores.database.kind === "url" });
+  const spool = postgresSpool(sql);
   const handoffs: BodyHandoff[] = [];
   const commits = groupCommit(thread, {
     spool,
@@ -143,8 +143,8 @@ function adopt(
     writable: true,
     allowHalfOpen: true,
   });
-  socket.once("close", () => onClosed(connection.address));
-  servers.get(connection.listener)!.adopt(socket, connection);
+  const { address, port, listener } = connection;
+  servers.get(listener)!.adopt(socket, { address, port, onClosed: () => onClosed(address) });
 }
 
 /** Tells the main thread of ended connections, a batch at a time. */

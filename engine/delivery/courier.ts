@@ -22,6 +22,12 @@ export interface Consignment {
   readonly octets: Uint8Array;
 }
 
+/** A consignment whose body is yet to be read, and the key of its next hop. */
+interface UnreadConsignment {
+  readonly key: string;
+  readonly deliveries: readonly LeasedDelivery[];
+}
+
 export interface ConsignmentResult {
   /** By the order of the deliveries; empty when none was attempted. */
   readonly outcomes: readonly AttemptOutcome[];
@@ -69,6 +75,9 @@ export interface CourierOptions {
 const MAX_UNDER_WAY = 2000;
 const ENTRIES_PER_READ = 8;
 const READ_WAIT_MS = 1000;
+/** Octets of bodies under way in a worker at the most, and in one read; a larger message goes alone. */
+const MAX_OCTETS_UNDER_WAY = 128 * 1024 * 1024;
+const READ_OCTETS = 8 * 1024 * 1024;
 /** How soon what went back untried is looked at again. */
 const RELEASE_DELAY_MS = 5_000;
 const ERROR_PAUSE_MS = 500;
@@ -76,7 +85,9 @@ const ERROR_PAUSE_MS = 500;
 export class Courier {
   readonly #options: CourierOptions;
   #underWay = 0;
-  #wake: (() => void) | null = null;
+  #octetsUnderWay = 0;
+  /** Who waits for something to end. */
+  #waiters: (() => void)[] = [];
   #isDraining = false;
 
   constructor(options: CourierOptions) {
@@ -90,11 +101,10 @@ export class Courier {
   /** Delivers until the signal ends it; what is under way then goes on. */
   async run(signal: AbortSignal): Promise<void> {
     const { dispatch, shards, consumer, observer } = this.#options;
-    signal.addEventListener("abort", () => this.#wake?.());
+    signal.addEventListener("abort", () => this.#notify());
     while (!signal.aborted) {
       if (this.#underWay >= MAX_UNDER_WAY) {
-        await new Promise<void>((resolve) => this.#wake = resolve);
-        this.#wake = null;
+        await this.#change();
         continue;
       }
       try {
@@ -134,28 +144,59 @@ export class Courier {
     if (done.length > 0) {
       dispatch.acknowledge(done).catch((error) => observer.failed("acknowledge", error));
     }
-    if (leased.length === 0) return;
-    const bodies = await this.#bodiesOf(leased);
-    for (const consignment of this.#consign(leased, bodies)) {
-      this.#deliver(consignment, tracked).catch((error) => observer.failed("delivery", error));
-    }
+    for (const batch of this.#consign(leased)) await this.#begin(batch, tracked);
   }
 
   /** Lets go of what has not begun; resolves once everything under way is settled. */
   async drain(): Promise<void> {
     this.#isDraining = true;
-    while (this.#underWay > 0) {
-      await new Promise<void>((resolve) => this.#wake = resolve);
+    while (this.#underWay > 0) await this.#change();
+  }
+
+  /** Resolves when something ended. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  #notify(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  /** Sets consignments on their way once there is room for their bodies. */
+  async #begin(
+    batch: readonly UnreadConsignment[],
+    tracked: ReadonlyMap<DeliveryId, TrackedEntry>,
+  ): Promise<void> {
+    const sizeOctets = batch.reduce((sum, { deliveries }) => sum + deliveries[0].sizeOctets, 0);
+    while (
+      this.#octetsUnderWay > 0 && this.#octetsUnderWay + sizeOctets > MAX_OCTETS_UNDER_WAY
+    ) await this.#change();
+    this.#octetsUnderWay += sizeOctets;
+    let bodies: ReadonlyMap<QueueId, Uint8Array> | null = null;
+    try {
+      bodies = await this.#bodiesOf(batch);
+    } catch (error) {
+      this.#options.observer.failed("read", error);
+    }
+    for (const { key, deliveries } of batch) {
+      const octets = bodies === null ? "unread" : bodies.get(deliveries[0].message);
+      this.#deliver({ key, deliveries, octets }, tracked)
+        .catch((error) => this.#options.observer.failed("delivery", error))
+        .finally(() => {
+          this.#underWay -= deliveries.length;
+          this.#octetsUnderWay -= deliveries[0].sizeOctets;
+          this.#notify();
+        });
     }
   }
 
   async #bodiesOf(
-    leased: readonly LeasedDelivery[],
+    batch: readonly UnreadConsignment[],
   ): Promise<ReadonlyMap<QueueId, Uint8Array>> {
     const { bodies, spool } = this.#options;
     const found = new Map<QueueId, Uint8Array>();
     const missing = new Set<QueueId>();
-    for (const { message } of leased) {
+    for (const { deliveries: [{ message }] } of batch) {
       if (found.has(message)) continue;
       const octets = bodies.take(message);
       if (octets === undefined) missing.add(message);
@@ -167,68 +208,70 @@ export class Courier {
     return found;
   }
 
-  *#consign(
-    leased: readonly LeasedDelivery[],
-    bodies: ReadonlyMap<QueueId, Uint8Array>,
-  ): Generator<{ key: string; deliveries: LeasedDelivery[]; octets: Uint8Array | undefined }> {
-    const groups = new Map<string, { key: string; deliveries: LeasedDelivery[] }>();
+  /** What travels together, in batches whose bodies are read at once. */
+  #consign(leased: readonly LeasedDelivery[]): readonly (readonly UnreadConsignment[])[] {
+    const consignments: { key: string; deliveries: LeasedDelivery[] }[] = [];
+    const open = new Map<string, { key: string; deliveries: LeasedDelivery[] }>();
     for (const delivery of leased) {
       const key = this.#options.carrier.keyOf(delivery);
       const name = `${delivery.message} ${key}`;
-      const group = groups.get(name);
-      if (group !== undefined && group.deliveries.length < MAX_RECIPIENTS) {
-        group.deliveries.push(delivery);
-      } else groups.set(name, { key, deliveries: [delivery] });
-      if (group !== undefined && group.deliveries.length === MAX_RECIPIENTS) {
-        groups.delete(name);
-        yield { ...group, octets: bodies.get(delivery.message) };
+      let consignment = open.get(name);
+      if (consignment === undefined || consignment.deliveries.length === MAX_RECIPIENTS) {
+        consignment = { key, deliveries: [] };
+        open.set(name, consignment);
+        consignments.push(consignment);
       }
+      consignment.deliveries.push(delivery);
     }
-    for (const group of groups.values()) {
-      yield { ...group, octets: bodies.get(group.deliveries[0].message) };
+    const batches: UnreadConsignment[][] = [];
+    let octets = Infinity;
+    for (const consignment of consignments) {
+      const { sizeOctets } = consignment.deliveries[0];
+      if (octets + sizeOctets > READ_OCTETS) {
+        batches.push([]);
+        octets = 0;
+      }
+      batches[batches.length - 1].push(consignment);
+      octets += sizeOctets;
     }
+    return batches;
   }
 
   async #deliver(
-    consignment: { key: string; deliveries: LeasedDelivery[]; octets: Uint8Array | undefined },
+    consignment: UnreadConsignment & { readonly octets: Uint8Array | "unread" | undefined },
     tracked: ReadonlyMap<DeliveryId, TrackedEntry>,
   ): Promise<void> {
-    const { carrier, settler, now } = this.#options;
-    const { key, deliveries, octets } = consignment;
-    try {
-      const startedAtMs = now();
-      const result = await this.#carry(key, deliveries, octets, carrier);
-      const settlements = result.outcomes.length === 0
-        ? deliveries.map(({ id }): Settlement => ({
-          id,
-          outcome: "released",
-          nextAttemptAtMs: now() + (this.#isDraining ? 0 : RELEASE_DELAY_MS),
-        }))
-        : this.#settlementsOf(deliveries, result, startedAtMs);
-      await settler.settle({
-        settlements,
-        reports: await this.#reportsOf(deliveries, settlements, octets),
-        destination: deliveries[0].destination,
-        entries: deliveries.map(({ id }) => tracked.get(id)!),
-      });
-    } finally {
-      this.#underWay -= deliveries.length;
-      this.#wake?.();
-    }
+    const { settler, now } = this.#options;
+    const { deliveries, octets } = consignment;
+    const startedAtMs = now();
+    const result = await this.#carry(consignment);
+    const settlements = result.outcomes.length === 0
+      ? deliveries.map(({ id }): Settlement => ({
+        id,
+        outcome: "released",
+        nextAttemptAtMs: now() + (this.#isDraining ? 0 : RELEASE_DELAY_MS),
+      }))
+      : this.#settlementsOf(deliveries, result, startedAtMs);
+    await settler.settle({
+      settlements,
+      reports: octets === "unread" ? [] : await this.#reportsOf(deliveries, settlements, octets),
+      destination: deliveries[0].destination,
+      entries: deliveries.map(({ id }) => tracked.get(id)!),
+    });
   }
 
   #carry(
-    key: string,
-    deliveries: readonly LeasedDelivery[],
-    octets: Uint8Array | undefined,
-    carrier: Carrier,
+    { key, deliveries, octets }: UnreadConsignment & {
+      readonly octets: Uint8Array | "unread" | undefined;
+    },
   ): Promise<ConsignmentResult> {
+    const { carrier } = this.#options;
     if (octets === undefined) {
       // Cannot happen while the store is sound; the sender should hear of it all the same.
       const outcome = failed("3.0", "the message's body is lost");
       return Promise.resolve({ outcomes: deliveries.map(() => outcome), peer: null });
     }
-    if (this.#isDraining || carrier.roomFor(key) <= 0) {
+    if (octets === "unread" || this.#isDraining || carrier.roomFor(key) <= 0) {
       return Promise.resolve({ outcomes: [], peer: null });
     }
     return carrier.carry(key, { deliveries, octets });

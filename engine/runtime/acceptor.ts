@@ -3,14 +3,23 @@
  * on to a session worker. The only place that sees every connection.
  */
 import type { ListenerName } from "../smtp/session.ts";
-import { type AcceptedConnection, FfiListener, type ListenerSpec } from "./ffi_listener.ts";
+import type { AcceptedConnection } from "./ffi_listener.ts";
 import { chooseWorker, clientNetwork } from "./shard.ts";
 import type { HandedConnection } from "./wire.ts";
 
 export type RefusedConnection = "per_ip" | "total" | "busy";
 
+/** The listening sockets, as the acceptor sees them. */
+export interface Door extends AsyncDisposable {
+  /** Writes one short line to a connection and closes it. */
+  sayGoodbye(fd: number, line: string): void;
+}
+
 export interface AcceptorOptions {
-  readonly listeners: readonly ListenerSpec<ListenerName>[];
+  /** Opens the listening sockets. @throws {Error} when a port cannot be bound. */
+  readonly listen: (
+    onConnections: (connections: readonly AcceptedConnection<ListenerName>[]) => void,
+  ) => Door;
   readonly workers: number;
   readonly maxConnections: number;
   /** From one IPv4 address or IPv6 /64. */
@@ -18,7 +27,6 @@ export interface AcceptorOptions {
   /** False when the worker is down. */
   readonly hand: (worker: number, connections: readonly HandedConnection[]) => boolean;
   readonly onRefused: (reason: RefusedConnection, client: string) => void;
-  readonly onError: (error: Error) => void;
 }
 
 const GOODBYE: Record<RefusedConnection, string> = {
@@ -29,7 +37,7 @@ const GOODBYE: Record<RefusedConnection, string> = {
 
 export class Acceptor implements AsyncDisposable {
   readonly #options: AcceptorOptions;
-  readonly #listener: FfiListener<ListenerName>;
+  readonly #door: Door;
   /** Connections by worker; `null` while it is down. */
   readonly #loads: (number | null)[];
   /** Connections by client network, and of whom each worker holds how many. */
@@ -41,11 +49,7 @@ export class Acceptor implements AsyncDisposable {
     this.#options = options;
     this.#loads = Array.from({ length: options.workers }, () => null);
     this.#held = Array.from({ length: options.workers }, () => new Map());
-    this.#listener = new FfiListener({
-      listeners: options.listeners,
-      onConnections: (connections) => this.#admit(connections),
-      onError: options.onError,
-    });
+    this.#door = options.listen((connections) => this.#admit(connections));
   }
 
   get openConnections(): number {
@@ -78,7 +82,7 @@ export class Acceptor implements AsyncDisposable {
 
   /** Stops accepting. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#listener[Symbol.asyncDispose]();
+    await this.#door[Symbol.asyncDispose]();
   }
 
   #admit(connections: readonly AcceptedConnection<ListenerName>[]): void {
@@ -118,7 +122,7 @@ export class Acceptor implements AsyncDisposable {
   }
 
   #refuse(fd: number, reason: RefusedConnection, client: string): void {
-    this.#listener.sayGoodbye(fd, GOODBYE[reason]);
+    this.#door.sayGoodbye(fd, GOODBYE[reason]);
     this.#options.onRefused(reason, client);
   }
 

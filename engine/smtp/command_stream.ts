@@ -40,6 +40,11 @@ export class CommandStream extends SMTPStream {
     this.#handlers = handlers;
   }
 
+  /** True when octets wait for the end of their line. */
+  get hasPartialLine(): boolean {
+    return this.#rest.length > 0 || this.#isSkipping;
+  }
+
   /** True from DATA's 354 to the end of the message. */
   get isReadingMessage(): boolean {
     return this.#message !== null;

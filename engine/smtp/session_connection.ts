@@ -4,9 +4,8 @@
  */
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import { protocolName } from "../mail/received.ts";
-import { intermediateReply, type Reply, reply } from "../mail/reply.ts";
+import { formatReply, intermediateReply, type Reply, reply, severityOf } from "../mail/reply.ts";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import type { SMTPServer } from "smtp-server";
 import { CommandStream, type LineFault } from "./command_stream.ts";
@@ -14,12 +13,17 @@ import { decideData, TRACE_HEADROOM_OCTETS } from "./data.ts";
 import { decideMail } from "./mail.ts";
 import { MessageReader } from "./message_reader.ts";
 import { decideRcpt, parseRcpt } from "./rcpt.ts";
-import type { Client, RefusalReason, SessionServices, Transaction } from "./session.ts";
+import { lineFaultReply, refusalReason } from "./refusal.ts";
+import type { Client, SessionServices, Transaction } from "./session.ts";
 
 /** Replies of the 5yz kind a session may collect before it ends. */
 const MAX_FAULTS = 20;
 /** Octets a second a message must come in at, past the idle time-out; below it is no honest client. */
 const MIN_OCTETS_PER_SECOND = 512;
+/** What web clients say first, once somebody points them at a mail port (RFC 9110 §9.3). */
+const HTTP_METHODS = new Set(
+  ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"],
+);
 
 type Done = () => void;
 
@@ -31,11 +35,19 @@ export class SessionConnection extends SMTPConnection {
   #deadlineMs = Infinity;
   #faults = 0;
   #isDraining = false;
+  /** By the last HELO or EHLO that was accepted. */
+  #protocol: "none" | "smtp" | "esmtp" = "none";
+  readonly #onClosed: () => void;
 
+  /** @param options `onClosed`: called once, when the connection is gone. */
   constructor(
     server: SMTPServer,
     socket: Socket,
-    options: { readonly client: Client; readonly services: SessionServices },
+    options: {
+      readonly client: Client;
+      readonly services: SessionServices;
+      readonly onClosed: () => void;
+    },
   ) {
     super(server, socket, {
       remoteAddress: options.client.address,
@@ -44,6 +56,7 @@ export class SessionConnection extends SMTPConnection {
     });
     this.#client = options.client;
     this.#services = options.services;
+    this.#onClosed = options.onClosed;
   }
 
   /** Ends the session if the client let its time run out. */
@@ -67,8 +80,15 @@ export class SessionConnection extends SMTPConnection {
     this._setListeners(() => {
       const { greetPauseMs } = this.#services.policy;
       if (greetPauseMs === 0) this.connectionReady();
-      else setTimeout(() => this._closed || this.connectionReady(), greetPauseMs);
+      else setTimeout(() => this.#endGreetPause(), greetPauseMs);
     });
+  }
+
+  override upgrade(callback: Done, secureCallback?: Done): void {
+    const socket = this._socket;
+    super.upgrade(callback, secureCallback);
+    // It took all listeners off the socket; the handshake may end with it.
+    socket.once("close", () => this._onClose());
   }
 
   override _createParser(): CommandStream {
@@ -92,17 +112,39 @@ export class SessionConnection extends SMTPConnection {
     this.#transaction = null;
   }
 
-  override _getEnhancedStatusCode(code: number, context?: string | false): string {
-    if (typeof context === "string" && /^\d\.\d+\.\d+$/.test(context)) return context;
-    return super._getEnhancedStatusCode(code, context);
+  /** The replies smtp-server words itself. */
+  override send(code: number, data?: string | string[] | null, context?: string | false): void {
+    // Its context may be the client's own word, which must not choose the status.
+    const status = this._getEnhancedStatusCode(code, context === false ? false : undefined);
+    const text = Array.isArray(data) ? data.join("\n") : data ?? "";
+    this.#reply({ severity: severityOf(code), code, enhancedStatus: status || null, text });
   }
 
-  override send(code: number, data?: string | string[] | null, context?: string | false): void {
-    this.#extendDeadline();
-    super.send(code, data, context);
-    if (code >= 500 && ++this.#faults > MAX_FAULTS && !this._closing) {
-      this.#reply(reply(421, "7.0", "Too many errors, closing"));
-    }
+  override _onCommand(line: Buffer, done: Done): void {
+    if (this._ready || this._upgrading) super._onCommand(line, done);
+    else this.#refuseEarlyTalker();
+  }
+
+  override _getHandler(verb: string) {
+    return HTTP_METHODS.has(verb) ? this.#refuseHttp : super._getHandler(verb);
+  }
+
+  override handler_EHLO(command: Buffer, done: Done): void {
+    this.#hello("esmtp", () => super.handler_EHLO(command, () => {}));
+    done();
+  }
+
+  override handler_HELO(command: Buffer, done: Done): void {
+    this.#hello("smtp", () => super.handler_HELO(command, () => {}));
+    done();
+  }
+
+  override handler_QUIT(command: Buffer, done: Done): void {
+    // RFC 5321 §4.1.1
+    if (hasArgument(command)) {
+      this.#reply(reply(501, "5.4", "QUIT takes no argument"));
+      done();
+    } else super.handler_QUIT(command, done);
   }
 
   override handler_HELP(_command: Buffer, done: Done): void {
@@ -112,7 +154,7 @@ export class SessionConnection extends SMTPConnection {
 
   override handler_VRFY(command: Buffer, done: Done): void {
     // RFC 5321 §3.5.3: neither confirmed nor denied.
-    if (command.toString("latin1").trim().length <= 4) {
+    if (!hasArgument(command)) {
       this.#reply(reply(501, "5.4", "VRFY takes an address"));
     } else this.#reply(reply(252, "0.0", "Cannot VRFY, but will take the message and try"));
     done();
@@ -124,7 +166,7 @@ export class SessionConnection extends SMTPConnection {
   }
 
   override handler_RSET(command: Buffer, done: Done): void {
-    if (command.length > 4 && command.toString("latin1").trim().length > 4) {
+    if (hasArgument(command)) {
       this.#reply(reply(501, "5.4", "RSET takes no argument"));
     } else super.handler_RSET(command, () => {});
     this.#finish(done);
@@ -189,7 +231,7 @@ export class SessionConnection extends SMTPConnection {
 
   override handler_DATA(command: Buffer, done: Done): void {
     const transaction = this.#transaction;
-    if (command.length > 4 && command.toString("latin1").trim().length > 4) {
+    if (hasArgument(command)) {
       this.#reply(reply(501, "5.4", "DATA takes no argument"));
     } else if (transaction === null) this.#reply(reply(503, "5.1", "MAIL first"));
     else if (transaction.recipients.size === 0) {
@@ -205,9 +247,10 @@ export class SessionConnection extends SMTPConnection {
       const { listener } = this.#client;
       this.#services.observer.closed({
         listener,
-        protocol: this.openingCommand === "EHLO" ? "esmtp" : this.openingCommand ? "smtp" : "none",
+        protocol: this.#protocol,
         tls: listener === "smtps" ? "implicit" : this.secure ? "starttls" : "none",
       });
+      this.#onClosed();
     }
     super._onClose();
   }
@@ -246,7 +289,7 @@ export class SessionConnection extends SMTPConnection {
         client: this.#client,
         heloName: this.hostNameAppearsAs || "",
         protocol: protocolName({
-          extended: this.openingCommand === "EHLO",
+          extended: this.#protocol === "esmtp",
           tls: this.secure,
           authenticated: false,
           smtpUtf8: transaction.smtpUtf8,
@@ -285,24 +328,42 @@ export class SessionConnection extends SMTPConnection {
 
   #onLineFault(fault: LineFault, done: Done): void {
     if (this._upgrading) return done();
-    switch (fault) {
-      case "too_long":
-        // RFC 5321 §4.5.3.1.9
-        this.#reply(reply(500, "5.2", "Line too long"));
-        break;
-      case "bare_line_end":
-        this.#reply(reply(500, "5.2", "Line has a bare CR or LF; lines end in CRLF"));
-        break;
-      case "nul":
-        this.#reply(reply(500, "5.2", "Line has a NUL octet"));
-        break;
-    }
+    if (!this._ready) return this.#refuseEarlyTalker();
+    this.#reply(lineFaultReply(fault));
     done();
   }
 
   #reply(answer: Reply): void {
-    this.send(answer.code, answer.text, answer.enhancedStatus ?? false);
+    this.#extendDeadline();
+    // Into a handshake nothing is said; a client that closed its own side still gets its replies.
+    if (!this._upgrading && this._socket.writable) this._socket.write(formatReply(answer));
+    if (answer.code === 421) this.close();
+    else if (answer.code >= 500 && ++this.#faults > MAX_FAULTS && !this._closing) {
+      this.#reply(reply(421, "7.0", "Too many errors, closing"));
+    }
   }
+
+  /** RFC 5321 §4.1.4: after a hello that was refused, the session is what it was before. */
+  #hello(protocol: "smtp" | "esmtp", run: () => void): void {
+    const before = this.hostNameAppearsAs;
+    this.hostNameAppearsAs = false;
+    run();
+    if (this.hostNameAppearsAs === false) this.hostNameAppearsAs = before;
+    else this.#protocol = protocol;
+  }
+
+  /** RFC 5321 §4.3.1: the client waits for the greeting. */
+  #endGreetPause(): void {
+    if (this._closing || this._closed) return;
+    if ((this._parser as CommandStream).hasPartialLine) this.#refuseEarlyTalker();
+    else this.connectionReady();
+  }
+
+  #refuseEarlyTalker(): void {
+    this.#reply(reply(421, "7.0", "You talk before the greeting"));
+  }
+
+  readonly #refuseHttp = () => this.#reply(reply(421, "7.0", "This is SMTP, not HTTP"));
 
   /** Goes on with the next command, unless the server is going down. */
   #finish(next: Done): void {
@@ -325,25 +386,7 @@ export class SessionConnection extends SMTPConnection {
   }
 }
 
-/** The metric's reason, by what the reply's enhanced status tells (RFC 3463). */
-function refusalReason({ enhancedStatus }: Reply): RefusalReason {
-  switch (enhancedStatus?.slice(2)) {
-    case "1.1":
-    case "5.3":
-      return "recipients";
-    case "1.7":
-      return "sender";
-    case "3.1":
-      return "memory";
-    case "3.4":
-      return "size";
-    case "4.6":
-      return "hops";
-    case "7.1":
-      return "relay";
-    case "7.0":
-      return "policy";
-    default:
-      return "syntax";
-  }
+/** Whether anything but spaces stands behind a verb of four letters. */
+function hasArgument(command: Buffer): boolean {
+  return command.length > 4 && command.toString("latin1").trim().length > 4;
 }

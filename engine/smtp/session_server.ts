@@ -49,10 +49,17 @@ export class SessionServer extends SMTPServer {
     return this.#sessions.size;
   }
 
-  /** Starts a session on an accepted socket, which it owns from now on. */
-  adopt(socket: Socket, remote: { readonly address: string; readonly port: number }): void {
+  /**
+   * Starts a session on an accepted socket, which it owns from now on.
+   *
+   * @param remote `onClosed`: called once, when the connection is gone.
+   */
+  adopt(
+    socket: Socket,
+    remote: { readonly address: string; readonly port: number; readonly onClosed: () => void },
+  ): void {
     const { observer, policy } = this.#services;
-    const connection = new SessionConnection(this, socket, {
+    const connection: SessionConnection = new SessionConnection(this, socket, {
       client: {
         address: remote.address,
         port: remote.port,
@@ -60,10 +67,13 @@ export class SessionServer extends SMTPServer {
         mayRelay: policy.relayNetworks.contains(remote.address),
       },
       services: this.#services,
+      onClosed: () => {
+        this.#sessions.delete(connection);
+        remote.onClosed();
+      },
     });
     this.connections.add(connection);
     this.#sessions.add(connection);
-    socket.once("close", () => this.#sessions.delete(connection));
     connection.on("error", () => connection.close());
     observer.opened(this.#listener);
     connection.init();

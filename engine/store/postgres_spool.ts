@@ -1,7 +1,6 @@
 /**
  * The spool on Postgres, real or embedded. A batch of small messages is one INSERT statement, hence one
- * round trip; large bodies go by binary COPY where the server takes it, which spares both sides the
- * hexadecimal form. Bodies live in a ring of tables, see `bodiesSlot`.
+ * round trip; large bodies go by binary COPY, which spares both sides the hexadecimal form. Bodies live in a ring of tables, see `bodiesSlot`.
  */
 import type postgres from "postgres";
 import { type DeliveryId, type QueueId, splitDeliveryId } from "../mail/queue_id.ts";
@@ -21,15 +20,10 @@ import type {
 } from "./spool.ts";
 import * as statements from "./postgres_spool_statements.ts";
 
-export interface PostgresSpoolOptions {
-  /** Whether binary COPY works; the embedded store has no COPY through its socket. */
-  readonly hasCopy: boolean;
-}
-
 /** Mean octets of a batch's messages from which COPY costs less than hexadecimal parameters. */
 const COPY_FROM_OCTETS = 16 * 1024;
 
-export function postgresSpool(sql: postgres.Sql, options: PostgresSpoolOptions): Spool {
+export function postgresSpool(sql: postgres.Sql): Spool {
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
     try {
       return await run();
@@ -40,7 +34,7 @@ export function postgresSpool(sql: postgres.Sql, options: PostgresSpoolOptions):
   const insert = async (tx: postgres.ISql, messages: readonly AcceptedMessage[]) => {
     if (messages.length === 0) return;
     const octets = messages.reduce((sum, message) => sum + message.octets.length, 0);
-    if (!options.hasCopy || octets / messages.length < COPY_FROM_OCTETS) {
+    if (octets / messages.length < COPY_FROM_OCTETS) {
       await insertAll(tx, messages);
     } else if ("savepoint" in tx) await copyAll(tx, messages);
     else await sql.begin((inner) => copyAll(inner, messages));
@@ -116,11 +110,12 @@ async function copyAll(sql: postgres.ISql, messages: readonly AcceptedMessage[])
     }).bytea(octets);
   }
   const stream = await sql.unsafe(statements.COPY_BODIES).writable();
-  await new Promise<void>((resolve, reject) => {
-    stream.once("error", reject);
-    stream.once("finish", resolve);
-    stream.end(rows.finish());
-  });
+  stream.once("error", () => {});
+  await new Promise<void>((resolve) => stream.write(rows.finish(), () => resolve()));
+  stream.end();
+  // The library never tells of an error behind the end of a COPY, so its finish is not waited for: a
+  // failed COPY spoils the transaction, and with it the next statement.
+  await new Promise((resolve) => setImmediate(resolve));
   await sql.unsafe(statements.INSERT_ENVELOPES, envelopeRows(messages), { prepare: true });
 }
 
