@@ -54,7 +54,7 @@ const VARIABLES = {
   DELIVERY_PORT: wholeNumber(1, 65535).prefault("25"),
   DNS_SERVERS: orNull(dnsServers()),
   SESSION_WORKERS: orNull(wholeNumber(1, 256)),
-  DELIVERY_WORKERS: orNull(wholeNumber(1, 256)),
+  DELIVERY_WORKERS: orNull(wholeNumber(0, 256)),
   GREET_PAUSE_MS: wholeNumber(0, 60_000).prefault("0"),
   SESSION_IDLE_TIMEOUT_S: seconds(1, 86_400).prefault("300"),
   SESSION_MEMORY_BYTES: wholeNumber(MEBIBYTE, 64 * 1024 * MEBIBYTE).prefault("67108864"),

@@ -21,8 +21,8 @@ import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
 
 const BATCH_MESSAGES = 128;
 const BATCH_OCTETS = 8 * 1024 * 1024;
-/** Commits under way: one at the disk, one on its way there. */
-const COMMITS_AT_ONCE = 2;
+/** More at once would only make smaller batches: what waits for one commit fills the next. */
+const COMMITS_AT_ONCE = 1;
 const CLOSED_REPORT_MS = 20;
 const DEADLINE_CHECK_MS = 1_000;
 

@@ -11,6 +11,8 @@ export interface GroupCommitOptions<Item> {
   readonly maxOctets: number;
   /** Writes under way at the same time. */
   readonly maxWrites: number;
+  /** Between the beginnings of two writes at the least: fewer and larger ones, for some delay. */
+  readonly paceMs?: number;
 }
 
 interface Waiting<Item> {
@@ -24,6 +26,7 @@ export class GroupCommit<Item> {
   #waiting: Waiting<Item>[] = [];
   #writes = 0;
   #isScheduled = false;
+  #lastWriteMs = -Infinity;
 
   constructor(options: GroupCommitOptions<Item>) {
     this.#options = options;
@@ -33,26 +36,35 @@ export class GroupCommit<Item> {
   commit(item: Item): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      if (this.#isScheduled) return;
-      this.#isScheduled = true;
-      // After the sockets of this turn of the event loop were read, so that their messages join in.
-      setImmediate(() => {
-        this.#isScheduled = false;
-        this.#writeWaiting();
-      });
+      this.#schedule();
     });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0) return;
+    this.#isScheduled = true;
+    const run = () => {
+      this.#isScheduled = false;
+      this.#writeWaiting();
+    };
+    const { paceMs = 0 } = this.#options;
+    const pauseMs = this.#lastWriteMs + paceMs - performance.now();
+    // After the sockets of this turn of the event loop were read, so that what they brought joins in.
+    if (pauseMs > 0) setTimeout(run, pauseMs);
+    else setImmediate(run);
   }
 
   #writeWaiting(): void {
     while (this.#waiting.length > 0 && this.#writes < this.#options.maxWrites) {
       const batch = this.#take();
       this.#writes++;
+      this.#lastWriteMs = performance.now();
       this.#options.write(batch.map(({ item }) => item)).then(
         () => batch.forEach(({ resolve }) => resolve()),
         (error) => batch.forEach(({ reject }) => reject(error)),
       ).finally(() => {
         this.#writes--;
-        this.#writeWaiting();
+        this.#schedule();
       });
     }
   }

@@ -27,7 +27,10 @@ const SETTINGS = [
   "wal_sync_method=fsync",
   "synchronous_commit=on",
   "full_page_writes=on",
+  // As `PLANNER_SETTINGS` has it for clients of a real server: this session is all clients'.
+  "enable_seqscan=off",
   "jit=off",
+  "plan_cache_mode=force_generic_plan",
   "log_min_messages=fatal",
 ];
 

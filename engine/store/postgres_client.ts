@@ -21,6 +21,18 @@ export interface PostgresClientOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Every statement of ours finds its rows by an index, and no plan depends on a value of ours. Left to
+ * itself the planner scans tables that are small when it looks, and keeps to that while a queue grows
+ * under it; or it plans each statement anew, which takes longer than running it. (A pooler in between
+ * has to let these pass: PgBouncer's `ignore_startup_parameters`.)
+ */
+export const PLANNER_SETTINGS = {
+  enable_seqscan: "off",
+  jit: "off",
+  plan_cache_mode: "force_generic_plan",
+} as const;
 /** Longest wait between two attempts to reconnect, in seconds. */
 const MAX_BACKOFF_SECONDS = 2;
 
@@ -46,7 +58,7 @@ export function connectPostgres(
     fetch_types: false,
     onnotice: () => {},
     backoff: (retries: number) => Math.min(MAX_BACKOFF_SECONDS, 0.05 * 2 ** Math.min(retries, 10)),
-    connection: { application_name: options.applicationName },
+    connection: { application_name: options.applicationName, ...PLANNER_SETTINGS },
   };
   // The library's types know neither `socket` nor what it is called with.
   const withSocket = (path: string | null) =>

@@ -1,4 +1,10 @@
-/** The spool's SQL. Lists travel as JSON or array literals, one parameter each. */
+/**
+ * The spool's SQL. Lists travel as JSON or array literals, one parameter each. `ONE_ROW` makes the
+ * planner take such a list for a single row: so it walks the list and looks each row up, at any size of
+ * the tables, where its own guess of a hundred rows once in a while has it walk the table instead.
+ */
+
+const ONE_ROW = (id: string) => `${id} = ${id} + 0`;
 
 const ENVELOPES = `
   m AS (
@@ -33,6 +39,7 @@ export function insertMessages(count: number): string {
 export const CLAIM = `
   WITH wanted AS (
     SELECT * FROM unnest($1::text::bigint[], $2::text::smallint[]) AS w(message_id, recipient)
+    WHERE ${ONE_ROW("message_id")}
   )
   UPDATE deliveries d
   SET state = 'leased', lease_owner = $3, lease_until = to_timestamp($5::float8 / 1000),
@@ -55,6 +62,7 @@ export const SETTLE = `
   WITH s AS (
     SELECT * FROM json_to_recordset($1::text::json) AS r(id bigint, n smallint, oc text, na float8,
       sa float8, ea float8, mx text, ra text, tls boolean, es text, di text)
+    WHERE ${ONE_ROW("id")}
   ), settled AS (
     UPDATE deliveries d
     SET state = CASE s.oc WHEN 'released' THEN 'queued' ELSE s.oc END,
