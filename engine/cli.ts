@@ -2,14 +2,16 @@
 import { ConfigError, loadConfig } from "../config/load.ts";
 import { type CliStores, UsageError } from "./cli/command.ts";
 import { domainCommands } from "./cli/domain.ts";
+import { queueCommands } from "./cli/queue.ts";
 import { runCli } from "./cli/run.ts";
 import { userCommands } from "./cli/user.ts";
 import { openCommandDatabase } from "./runtime/pglite_command.ts";
 import { connectPostgres } from "./store/postgres_client.ts";
 import { postgresDirectory } from "./store/postgres_directory.ts";
+import { postgresHistory } from "./store/postgres_history.ts";
 import { migrate } from "./store/postgres_migrate.ts";
 
-export const COMMANDS = [...domainCommands, ...userCommands];
+export const COMMANDS = [...domainCommands, ...userCommands, ...queueCommands];
 
 interface StoreConfig {
   readonly databaseUrl: string | null;
@@ -34,6 +36,7 @@ async function openStores(config: StoreConfig): Promise<CliStores & AsyncDisposa
   const opened = opening.move();
   return {
     directory: postgresDirectory(sql, { now: () => performance.now() }),
+    history: postgresHistory(sql),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

@@ -3,10 +3,12 @@
  * terminal nor where the stores are; the root does.
  */
 import type { DirectoryAdmin } from "../store/directory.ts";
+import type { History } from "../store/history.ts";
 
 /** What commands work on. */
 export interface CliStores {
   readonly directory: DirectoryAdmin;
+  readonly history: History;
 }
 
 /** A command's words behind its verb. */
@@ -29,6 +31,7 @@ export type CommandResult =
 
 export interface Command {
   readonly noun: string;
+  /** Empty for a noun that does without. */
   readonly verb: string;
   /** Words behind the verb, e.g. `<name>`. */
   readonly usage: string;

@@ -59,7 +59,8 @@ function parse(words: readonly string[], commands: readonly Command[]): Parsed {
   const [noun, verb] = words.filter((word) => !word.startsWith("-"));
   const wantsHelp = words.includes("--help") || words.includes("-h");
   const ofNoun = commands.filter((command) => command.noun === noun);
-  const command = ofNoun.find((candidate) => candidate.verb === verb);
+  // A noun may do without verbs, as `trace` does.
+  const command = ofNoun.find((candidate) => candidate.verb === "" || candidate.verb === verb);
   if (noun === undefined || noun === "help" || wantsHelp) {
     const some = command !== undefined ? [command] : ofNoun.length > 0 ? ofNoun : commands;
     return { kind: "help", text: helpText(some) };
@@ -72,7 +73,10 @@ function parse(words: readonly string[], commands: readonly Command[]): Parsed {
   const { positionals, values } = readOptions(words, command);
   return {
     kind: "run",
-    run: command.prepare({ positionals: positionals.slice(2), options: values }),
+    run: command.prepare({
+      positionals: positionals.slice(command.verb === "" ? 1 : 2),
+      options: values,
+    }),
   };
 }
 
