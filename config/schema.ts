@@ -27,6 +27,7 @@ const MEBIBYTE = 1024 * 1024;
 /** Postgres sends `bytea` as twice as many hexadecimal digits, and takes 1 GiB at once. */
 const LARGEST_MESSAGE_OCTETS = 500 * MEBIBYTE;
 const YEAR_S = 365 * 24 * 3600;
+const DAY_MS = 24 * 3600 * 1000;
 
 const VARIABLES = {
   SERVER_HOSTNAME: orNull(domainName()),
@@ -65,6 +66,7 @@ const VARIABLES = {
   RETRY_MAX_DELAY_S: seconds(0.001, YEAR_S).prefault("14400"),
   RETRY_GROWTH: decimal(1, 100).prefault("2"),
   QUEUE_LIFETIME_S: seconds(1, YEAR_S).prefault("432000"),
+  HISTORY_DAYS: wholeNumber(1, 36_500).prefault("14"),
   CONNECTIONS_PER_DESTINATION: wholeNumber(1, 10_000).prefault("20"),
   DELIVERY_IDLE_S: seconds(0, 3600).prefault("20"),
   DELIVERY_CONNECT_TIMEOUT_S: seconds(0.1, 3600).prefault("30"),
@@ -187,6 +189,7 @@ function toConfig(settings: Settings, machine: Machine) {
     retryMaxDelayMs: settings.RETRY_MAX_DELAY_S,
     retryGrowth: settings.RETRY_GROWTH,
     queueLifetimeMs: settings.QUEUE_LIFETIME_S,
+    historyMs: settings.HISTORY_DAYS * DAY_MS,
     connectionsPerDestination: settings.CONNECTIONS_PER_DESTINATION,
     /** How long a delivery connection is kept for the next message. */
     deliveryIdleMs: settings.DELIVERY_IDLE_S,

@@ -23,6 +23,7 @@ Deno.test("parseConfig: an empty environment gives a server that works on loopba
     smtpPort: 2525,
     submissionPort: 2587,
     smtpsPort: 2465,
+    historyMs: 14 * 24 * 3_600_000,
     httpAddress: "127.0.0.1",
     httpPort: 9090,
     databaseUrl: null,

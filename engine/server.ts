@@ -53,6 +53,7 @@ export class Server {
     this.#housekeeper = new Housekeeper({
       spool,
       dispatch,
+      historyMs: config.historyMs,
       now: Date.now,
       onError: (context, error) =>
         this.#log.error("{context}: {error}", { context, error: String(error) }),

@@ -70,6 +70,11 @@ export function queueIdToDecimal(id: QueueId): string {
   return (BigInt(high) * 33_554_432n + BigInt(low)).toString();
 }
 
+/** Below the ids made from then on, above all older ones, as Postgres stores them. */
+export function firstDecimalAt(ms: number): string {
+  return (BigInt(Math.max(0, ms - QUEUE_EPOCH_MS)) << 22n).toString();
+}
+
 export function queueIdFromDecimal(decimal: string | bigint): QueueId {
   let rest = BigInt(decimal);
   let text = "";

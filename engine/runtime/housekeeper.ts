@@ -9,6 +9,8 @@ import type { PendingDelivery, Spool } from "../store/spool.ts";
 export interface HousekeeperOptions {
   readonly spool: Spool;
   readonly dispatch: Dispatch;
+  /** How long finished messages are remembered. */
+  readonly historyMs: number;
   readonly now: () => number;
   readonly onError: (context: string, error: unknown) => void;
   /** How many deliveries the dispatcher was told of, and why. */
@@ -20,6 +22,9 @@ const SWEEP_MS = 10_000;
 /** How long a delivery may be overdue, with nothing waiting ahead of it, before it counts as forgotten. */
 const OVERDUE_MS = 10_000;
 const PURGE_MS = 60_000;
+const FORGET_MS = 60_000;
+/** Messages are forgotten some thousand at a time, with room for mail in between. */
+const FORGET_AGAIN_MS = 100;
 const REBUILD_CHECK_MS = 1_000;
 
 export class Housekeeper implements Disposable {
@@ -55,6 +60,11 @@ export class Housekeeper implements Disposable {
     });
     this.#every("sweep", SWEEP_MS, () => this.#sweep());
     this.#every("purge", PURGE_MS, () => spool.purge(now()));
+    this.#every("forget", FORGET_MS, async () => {
+      while (await spool.forget(now() - this.#options.historyMs) > 0 && !this.#isDisposed) {
+        await new Promise((resolve) => setTimeout(resolve, FORGET_AGAIN_MS));
+      }
+    });
   }
 
   [Symbol.dispose](): void {

@@ -5,7 +5,7 @@
  * deleted. So the bulk of mail, delivered at once, leaves no dead rows behind.
  */
 import type postgres from "postgres";
-import { QUEUE_EPOCH_MS, type QueueId, queueIdMs } from "../mail/queue_id.ts";
+import { firstDecimalAt, type QueueId, queueIdMs } from "../mail/queue_id.ts";
 
 const SLOTS = 16;
 const SLOT_MS = 5 * 60_000;
@@ -54,12 +54,11 @@ export async function purgeBodies(sql: postgres.Sql, nowMs: number): Promise<voi
 
 /** Unfinished deliveries of messages made in the slot that begins at `startMs`, counted up to `FEW` + 1. */
 async function unfinishedIn(sql: postgres.ISql, startMs: number): Promise<number> {
-  const idAt = (ms: number) => (BigInt(ms - QUEUE_EPOCH_MS) << 22n).toString();
   const [row] = await sql`
     SELECT count(*)::integer AS count FROM (
       SELECT FROM deliveries WHERE finished_at IS NULL
-        AND message_id >= ${idAt(startMs)}::bigint AND message_id < ${
-    idAt(startMs + SLOT_MS)
+        AND message_id >= ${firstDecimalAt(startMs)}::bigint AND message_id < ${
+    firstDecimalAt(startMs + SLOT_MS)
   }::bigint
       LIMIT ${FEW + 1}) AS some`;
   return row?.count ?? 0;

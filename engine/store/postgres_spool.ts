@@ -4,7 +4,12 @@
  */
 import type postgres from "postgres";
 import { type DeliveryId, type QueueId, splitDeliveryId } from "../mail/queue_id.ts";
-import { deliveryId, queueIdFromDecimal, queueIdToDecimal } from "../mail/queue_id.ts";
+import {
+  deliveryId,
+  firstDecimalAt,
+  queueIdFromDecimal,
+  queueIdToDecimal,
+} from "../mail/queue_id.ts";
 import { bodiesSlot, purgeBodies } from "./postgres_bodies.ts";
 import { asStoreError } from "./postgres_client.ts";
 import { CopyRows } from "./postgres_copy.ts";
@@ -56,6 +61,7 @@ export function postgresSpool(sql: postgres.Sql): Spool {
     abandon: (ownerPrefix) => guarded(() => abandon(sql, ownerPrefix)),
     pending: (page) => guarded(() => pending(sql, page)),
     depth: () => guarded(() => depth(sql)),
+    forget: (beforeMs) => guarded(() => forget(sql, beforeMs)),
     purge: (nowMs) => guarded(() => purgeBodies(sql, nowMs)),
   };
 }
@@ -256,6 +262,13 @@ function pendingOf(row: PendingRow): PendingDelivery {
     destination: row.destination,
     nextAttemptAtMs: row.next_attempt_at_ms,
   };
+}
+
+async function forget(sql: postgres.Sql, beforeMs: number): Promise<number> {
+  const [row] = await sql.unsafe<{ count: number }[]>(statements.FORGET, [
+    firstDecimalAt(beforeMs),
+  ], { prepare: true });
+  return row.count;
 }
 
 async function depth(sql: postgres.Sql): Promise<QueueDepth> {

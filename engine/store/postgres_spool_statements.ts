@@ -104,3 +104,19 @@ export const PENDING = `
 
 export const DEPTH = `
   SELECT state, count(*)::integer AS count FROM deliveries WHERE finished_at IS NULL GROUP BY state`;
+
+/** $1 the first message id to keep. Behind it comes whatever is still unfinished, however old. */
+export const FORGET = `
+  WITH old AS (
+    SELECT id FROM messages m
+    WHERE id < $1::bigint AND NOT EXISTS (
+      SELECT FROM deliveries d WHERE d.message_id = m.id AND d.finished_at IS NULL)
+    ORDER BY id LIMIT 2000
+  ), a AS (
+    DELETE FROM attempts WHERE message_id IN (SELECT id FROM old)
+  ), d AS (
+    DELETE FROM deliveries WHERE message_id IN (SELECT id FROM old)
+  ), m AS (
+    DELETE FROM messages WHERE id IN (SELECT id FROM old) RETURNING 1
+  )
+  SELECT count(*)::integer AS count FROM m`;

@@ -110,6 +110,11 @@ export interface Spool {
   depth(): Promise<QueueDepth>;
   /** Frees the room of bodies nobody needs any more; cheap to call often. */
   purge(nowMs: number): Promise<void>;
+  /**
+   * Forgets finished messages accepted before then, a bounded number a call; answers how many. What is
+   * unfinished is never forgotten.
+   */
+  forget(beforeMs: number): Promise<number>;
 }
 
 export interface PendingPage {
