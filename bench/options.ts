@@ -27,7 +27,7 @@ export interface BenchOptions {
 export const usage = `deno task bench [flags]
   --quick              one round, short runs, no search for the best number of sessions
   --rounds N           rounds, each side in turn; medians are reported (3)
-  --seconds N          length aimed at for each measured run (4, quick 1.5)
+  --seconds N          length aimed at for each measured run (4, quick 1)
   --messages N         messages of each measured run, instead of --seconds
   --only a,c           a b: accept; c d: end to end; e: memory; x: every message exactly once
   --skip-postfix       Sluice alone
@@ -35,7 +35,7 @@ export const usage = `deno task bench [flags]
   --embedded           Sluice with its own stores instead of Postgres and Redis
   --sessions N[,N…]    sessions to choose from; one: no choice (10,20,50,100)
   --idle N             idle connections of e (5000, quick 500)
-  --exact N            messages of x (20000, quick 5000)
+  --exact N            messages of x (20000, quick 2000)
   --session-workers N  threads of Sluice; it decides when left out
   --delivery-workers N
   --port-base N        first of seven ports (12000)
@@ -69,7 +69,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const results = given.get("--results");
   return {
     rounds: number("--rounds", quick ? 1 : 3),
-    secondsPerRun: number("--seconds", quick ? 1.5 : 4, 0.1),
+    secondsPerRun: number("--seconds", quick ? 1 : 4, 0.1),
     messages: optional("--messages"),
     only: scenariosOf(given.get("--only")),
     skip,
@@ -80,7 +80,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       ? [20]
       : [10, 20, 50, 100],
     idleConnections: number("--idle", quick ? 500 : 5000),
-    exactlyOnceMessages: number("--exact", quick ? 5000 : 20_000),
+    exactlyOnceMessages: number("--exact", quick ? 2000 : 20_000),
     sessionWorkers: optional("--session-workers"),
     deliveryWorkers: optional("--delivery-workers"),
     portBase: number("--port-base", 12_000),

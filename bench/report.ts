@@ -8,7 +8,7 @@ import {
   type RunResult,
   type Side,
 } from "./measurement.ts";
-import { median } from "./statistics.ts";
+import { percentilesOf } from "./statistics.ts";
 import { type LoadSummary, type SideSummary, summarize } from "./summary.ts";
 
 /** A line of figures, or a heading when it has none. */
@@ -40,12 +40,12 @@ export function renderReport(result: RunResult): string {
     "",
     ...renderTable(result.sides, rowsOf(result)),
   ];
-  const foreignCores = median(idleCoresOf(result)) ?? 0;
+  const foreignCores = percentilesOf(idleCoresOf(result)).p95;
   if (foreignCores > quietCores) {
     lines.push(
       "",
-      `CAUTION other work kept ${figure(foreignCores, 2)} cores busy between the runs: ` +
-        "these figures are too low, and the whole machine's CPU is a guess",
+      `CAUTION other work kept up to ${figure(foreignCores, 2)} cores busy between the runs: ` +
+        "rates are too low, and the whole machine's CPU is a guess",
     );
   }
   for (const failure of result.failures) {

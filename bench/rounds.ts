@@ -23,6 +23,7 @@ import {
   measureLatency,
   measureMemory,
   measureThroughput,
+  trialRate,
   warmUp,
 } from "./scenarios.ts";
 import {
@@ -40,8 +41,8 @@ export interface RunContext {
   readonly say: (line: string) => void;
 }
 
-/** Warm-up of a phase, and each trial in the search for the best number of sessions. */
-const warmSeconds = 1.2;
+/** Each trial in the search for the best number of sessions. */
+const trialSeconds = 1.2;
 
 export async function runRounds(
   context: RunContext,
@@ -82,10 +83,12 @@ class Course {
     const role = id === "a" ? "hold" : "relay";
     await this.#phase(contender, { name: `sessions ${id}`, role }, async (server, stack) => {
       const sink = role === "relay" ? await this.#countingSink(stack) : null;
+      const { bench } = this.#context;
+      const warmRate = await warmUp(bench, server, { scenario, sessions: choices[0], sink });
       let best = 0;
       for (const sessions of choices) {
-        const load = { scenario, sessions, sink, seconds: warmSeconds };
-        const rate = await warmUp(this.#context.bench, server, load);
+        const load = { scenario, sessions, sink, rate: warmRate, seconds: trialSeconds };
+        const rate = await trialRate(bench, server, load);
         this.#say(contender, `${sessions} sessions: ${rate.toFixed(0)}/s`);
         if (rate <= best) continue;
         best = rate;
@@ -126,11 +129,9 @@ class Course {
     await this.#phase(contender, { name, role: "relay" }, async (server, stack) => {
       const sink = await this.#stampingSink(stack);
       for (const scenario of wanted) {
-        const seconds = warmSeconds;
         await warmUp(this.#context.bench, server, {
           ...this.#load(contender, scenario),
           sink,
-          seconds,
         });
         await this.#latency(contender, { server, scenario, round, sink });
       }
@@ -159,7 +160,7 @@ class Course {
   async idling(contender: Contender): Promise<void> {
     if (!this.#wants("e")) return;
     await this.#phase(contender, { name: "memory", role: "hold" }, async (server) => {
-      const load = { ...this.#load(contender, loadScenarios.a), sink: null, seconds: warmSeconds };
+      const load = { ...this.#load(contender, loadScenarios.a), sink: null };
       await warmUp(this.#context.bench, server, load);
       const sample = await measureMemory(this.#context.bench, server, this.#context.options);
       this.samples.push({ ...sample, side: contender.side });
@@ -178,7 +179,7 @@ class Course {
   ): Promise<void> {
     const load = { ...this.#load(contender, at.scenario), sink: at.sink };
     const { bench } = this.#context;
-    const warmRate = await warmUp(bench, at.server, { ...load, seconds: warmSeconds });
+    const warmRate = await warmUp(bench, at.server, load);
     const sample = await measureThroughput(bench, at.server, { ...load, warmRate });
     this.samples.push({ ...sample, side: contender.side, round: at.round });
     const cpu = sample.cpu.machineMs.toFixed(2);

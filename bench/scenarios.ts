@@ -36,6 +36,8 @@ export interface Load {
 const settleMs = 250;
 const idleLookMs = 800;
 const probeMessages = 300;
+const warmBatchSeconds = 0.7;
+const warmBatchLimit = 6;
 
 /** Sends so many messages; gives the seconds until the last was accepted or had arrived. */
 async function sendAll(
@@ -84,14 +86,32 @@ async function allArrived(
   return count.lastAtMs;
 }
 
-/** Warms the server up and gives the rate at which it then took messages. */
+/**
+ * Sends until a batch is no longer faster than the one before, and gives the rate of the last.
+ * A just-in-time compiler needs that, and so does ext4, which is slow at first to make files where
+ * many have lately been deleted.
+ */
 export async function warmUp(
   bench: Bench,
   server: RunningServer,
-  load: Load & { sink: CountingSink | null; seconds: number },
+  load: Load & { sink: CountingSink | null },
 ): Promise<number> {
-  const probeSeconds = await sendAll(bench, server, { ...load, messages: probeMessages });
-  const messages = Math.ceil(probeMessages / probeSeconds * load.seconds);
+  let rate = probeMessages / await sendAll(bench, server, { ...load, messages: probeMessages });
+  for (let batch = 1; batch <= warmBatchLimit; batch++) {
+    const before = rate;
+    rate = await trialRate(bench, server, { ...load, rate, seconds: warmBatchSeconds });
+    if (batch > 1 && rate < before * 1.1) break;
+  }
+  return rate;
+}
+
+/** The rate of a single run of about so many seconds, given about the rate to expect. */
+export async function trialRate(
+  bench: Bench,
+  server: RunningServer,
+  load: Load & { sink: CountingSink | null; rate: number; seconds: number },
+): Promise<number> {
+  const messages = Math.ceil(load.rate * load.seconds);
   return messages / await sendAll(bench, server, { ...load, messages });
 }
 
