@@ -191,7 +191,7 @@ export class Server {
         metrics.workerRestarts.of({ kind }).inc();
         if (kind === "session") this.#acceptor?.workerGone(index);
         this.#collector.forget(`${kind}-${index}`);
-        this.#housekeeper.abandon(owners[index]).catch((reason) =>
+        this.#housekeeper.bury(owners[index]).catch((reason) =>
           this.#log.error("abandon: {error}", { error: String(reason) })
         );
       },

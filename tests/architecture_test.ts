@@ -6,7 +6,13 @@
 import assert from "node:assert/strict";
 import { importCycles, parseSource, readSources, type SourceFile } from "./fixtures/source_tree.ts";
 
-const ROOTS = ["engine/main.ts", "engine/server.ts", "engine/cli.ts", "engine/migrate.ts"];
+const ROOTS = [
+  "engine/main.ts",
+  "engine/server.ts",
+  "engine/cli.ts",
+  "engine/migrate.ts",
+  "engine/probe.ts",
+];
 const ROOT_FOLDERS = ["workers/", "bench/", "tests/"];
 const CONCERNS = [
   ...["smtp", "auth", "spam", "limits", "routing", "delivery"],
@@ -19,6 +25,7 @@ const MAX_LINES = 400;
 /** Values a concern takes from another one, and why a type or an interface would not do. */
 const SHARED_VALUES: Readonly<Record<string, string>> = {
   "smtp/rcpt.ts > routing/route.ts": "the routing decision is a pure function of what RCPT names",
+  "delivery/courier.ts > store/dispatch.ts": "how many ids an entry holds, part of the interface",
   "delivery/settler.ts > store/dispatch.ts":
     "the shard of a destination, one pure function for all",
   "delivery/settler.ts > store/errors.ts": "tells a store that is away from one that is wrong",

@@ -5,7 +5,8 @@ import { postgresDirectory } from "../engine/store/postgres_directory.ts";
 import { client, embeddedPostgres } from "./fixtures/embedded_postgres.ts";
 import { startPostgres } from "./fixtures/postgres.ts";
 
-const CLI = new URL("../engine/cli.ts", import.meta.url).pathname;
+const ROOT = new URL("../", import.meta.url);
+const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
 
 interface Said {
   readonly code: number;
@@ -14,9 +15,9 @@ interface Said {
 }
 
 async function cli(words: readonly string[], env: Record<string, string>): Promise<Said> {
-  const permissions = ["net", "read", "write", "env", "sys"].map((name) => `--allow-${name}`);
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", ...permissions, CLI, ...words],
+    args: [...tasks.cli.split(" ").slice(1), ...words],
+    cwd: ROOT,
     env: { DATABASE_URL: "", ...env },
   }).output();
   const text = (octets: Uint8Array) => new TextDecoder().decode(octets).trimEnd();

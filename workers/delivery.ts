@@ -57,7 +57,7 @@ runThread("delivery", async (thread) => {
   const courier = new Courier({
     spool,
     dispatch,
-    settler: new Settler({ spool, dispatch, owner, onError }, stop.signal),
+    settler: new Settler({ spool, dispatch, owner, onError }),
     carrier,
     bodies,
     shards,
@@ -87,12 +87,15 @@ runThread("delivery", async (thread) => {
   }, TICK_MS);
   every(PROMOTE_MS, onError, () => dispatch.promote(Date.now(), PROMOTE_LIMIT));
   every(RECLAIM_MS, onError, async () => {
-    const entries = await dispatch.reclaim(shards, {
-      consumer,
-      minIdleMs: RECLAIM_IDLE_MS,
-      maxEntries: RECLAIM_ENTRIES,
-    });
-    if (entries.length > 0) await courier.take(entries);
+    for (let found = RECLAIM_ENTRIES; found === RECLAIM_ENTRIES && !stop.signal.aborted;) {
+      const entries = await dispatch.reclaim(shards, {
+        consumer,
+        minIdleMs: RECLAIM_IDLE_MS,
+        maxEntries: RECLAIM_ENTRIES,
+      });
+      found = entries.length;
+      if (found > 0) await courier.take(entries);
+    }
   });
   const running = courier.run(stop.signal);
 
@@ -104,7 +107,7 @@ runThread("delivery", async (thread) => {
       case "drain":
         stop.abort();
         carrier.withdraw();
-        Promise.all([running, courier.drain()]).then(() => {
+        courier.drain(running).then(() => {
           carrier.close();
           thread.log.flush();
           tellMain({ kind: "drained" });
@@ -147,6 +150,7 @@ async function openCarrier(thread: Thread, directory: Directory): Promise<MailCa
       openNextHop(nextHop, {
         resolver,
         random: Math.random,
+        now: Date.now,
         isOurs,
         open: (request) => openSession(request, opener),
       }),

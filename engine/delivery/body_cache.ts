@@ -14,19 +14,20 @@ export class BodyCache {
     this.#limitOctets = limitOctets;
   }
 
+  /** Memory held: that of the buffers, which may be larger than the bodies in them. */
   get octets(): number {
     return this.#octets;
   }
 
   /** Keeps a body; the oldest ones make room. */
   put(id: QueueId, octets: Uint8Array): void {
-    if (octets.length > this.#limitOctets) return;
+    this.take(id);
+    if (octets.buffer.byteLength > this.#limitOctets) return;
     this.#bodies.set(id, octets);
-    this.#octets += octets.length;
-    for (const [oldest, body] of this.#bodies) {
+    this.#octets += octets.buffer.byteLength;
+    for (const oldest of this.#bodies.keys()) {
       if (this.#octets <= this.#limitOctets) break;
-      this.#bodies.delete(oldest);
-      this.#octets -= body.length;
+      this.take(oldest);
     }
   }
 
@@ -35,7 +36,7 @@ export class BodyCache {
     const body = this.#bodies.get(id);
     if (body === undefined) return undefined;
     this.#bodies.delete(id);
-    this.#octets -= body.length;
+    this.#octets -= body.buffer.byteLength;
     return body;
   }
 }

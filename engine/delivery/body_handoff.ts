@@ -36,7 +36,7 @@ export class BodyHandoff {
     const octets: Uint8Array[] = [];
     const buffers: ArrayBuffer[] = [];
     for (const body of bodies) {
-      const length = body.octets.length;
+      const length = body.octets.buffer.byteLength;
       if (this.#underWayOctets + length > WINDOW_OCTETS) continue;
       this.#underWayOctets += length;
       ids.push(body.id);
@@ -62,7 +62,7 @@ export function receiveBodies(
     let received = 0;
     data.ids.forEach((id, i) => {
       put(id, data.octets[i]);
-      received += data.octets[i].length;
+      received += data.octets[i].buffer.byteLength;
     });
     port.postMessage(received);
   };

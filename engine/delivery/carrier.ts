@@ -3,7 +3,8 @@ import { Buffer } from "node:buffer";
 import { readHeaderSection } from "../mail/header_section.ts";
 import type { DirectoryAnswer } from "../routing/route.ts";
 import type { LeasedDelivery } from "../store/spool.ts";
-import type { Carrier, Consignment, ConsignmentResult } from "./courier.ts";
+import type { Consignment } from "./consignment.ts";
+import type { Carrier, ConsignmentResult } from "./courier.ts";
 import { Destination, type DestinationOptions } from "./destination.ts";
 import type { LocalDelivery } from "./local/local_delivery.ts";
 import { type NextHop, nextHopKey, type OpenedNextHop, type Smarthost } from "./next_hop.ts";
@@ -80,7 +81,8 @@ export class MailCarrier implements Carrier {
       : { kind: "smarthost", smarthost };
   }
 
-  #carryRemote(key: string, { deliveries, octets }: Consignment): Promise<ConsignmentResult> {
+  #carryRemote(key: string, consignment: Consignment): Promise<ConsignmentResult> {
+    const { deliveries, octets, beginBeforeMs, endBeforeMs } = consignment;
     let destination = this.#destinations.get(key);
     if (destination === undefined) {
       const nextHop = this.#nextHopOf(deliveries[0]);
@@ -96,6 +98,8 @@ export class MailCarrier implements Carrier {
       bodyType,
       needsSmtpUtf8: needsSmtpUtf8([reversePath, ...forwardPaths], smtpUtf8, octets),
       octets,
+      beginBeforeMs,
+      endBeforeMs,
     });
   }
 

@@ -5,28 +5,16 @@
  */
 import type { DeliveryId, QueueId } from "../mail/queue_id.ts";
 import type { RoutedRecipient } from "../mail/envelope.ts";
-import type { Dispatch, DispatchEntry } from "../store/dispatch.ts";
-import type { LeasedDelivery, Settlement, Spool } from "../store/spool.ts";
+import { type Dispatch, type DispatchEntry, IDS_PER_ENTRY } from "../store/dispatch.ts";
+import type { AcceptedMessage, LeasedDelivery, Settlement, Spool } from "../store/spool.ts";
 import type { BodyCache } from "./body_cache.ts";
+import { consign, type Consignment, type UnreadConsignment } from "./consignment.ts";
 import type { Peer } from "./next_hop.ts";
 import type { AttemptOutcome } from "./outcome.ts";
-import { failed } from "./outcome.ts";
+import { deferred, failed } from "./outcome.ts";
 import type { RetrySchedule } from "./retry_schedule.ts";
 import type { Settler, TrackedEntry } from "./settler.ts";
-import { MAX_RECIPIENTS } from "./transmission.ts";
 import { type FinishedAttempt, reportOf, settlementOf } from "./transmission_outcome.ts";
-
-/** Deliveries of one message that travel together. */
-export interface Consignment {
-  readonly deliveries: readonly LeasedDelivery[];
-  readonly octets: Uint8Array;
-}
-
-/** A consignment whose body is yet to be read, and the key of its next hop. */
-interface UnreadConsignment {
-  readonly key: string;
-  readonly deliveries: readonly LeasedDelivery[];
-}
 
 export interface ConsignmentResult {
   /** By the order of the deliveries; empty when none was attempted. */
@@ -73,19 +61,28 @@ export interface CourierOptions {
 
 /** Deliveries under way in a worker at the most. */
 const MAX_UNDER_WAY = 2000;
-const ENTRIES_PER_READ = 8;
+const ENTRIES_PER_READ = 32;
+/** Between two claims of a busy worker, so that each finds more to claim. */
+const CLAIM_PACE_MS = 5;
 const READ_WAIT_MS = 1000;
-/** Octets of bodies under way in a worker at the most, and in one read; a larger message goes alone. */
+/** Octets of bodies under way in a worker at the most; a larger message goes alone. */
 const MAX_OCTETS_UNDER_WAY = 128 * 1024 * 1024;
-const READ_OCTETS = 8 * 1024 * 1024;
 /** How soon what went back untried is looked at again. */
 const RELEASE_DELAY_MS = 5_000;
+/** Parts of a lease: for waiting at the most, and until an attempt is broken off, to be recorded in time. */
+const WAITING_PART = 0.5;
+const ATTEMPT_PART = 0.95;
 const ERROR_PAUSE_MS = 500;
 
 export class Courier {
   readonly #options: CourierOptions;
   #underWay = 0;
   #octetsUnderWay = 0;
+  /** Ids under way, with those of claims nobody knows the end of. */
+  readonly #ids = new Set<DeliveryId>();
+  /** Deliveries under way by the key of their next hop. */
+  readonly #held = new Map<string, number>();
+  #carried = 0;
   /** Who waits for something to end. */
   #waiters: (() => void)[] = [];
   #isDraining = false;
@@ -102,17 +99,22 @@ export class Courier {
   async run(signal: AbortSignal): Promise<void> {
     const { dispatch, shards, consumer, observer } = this.#options;
     signal.addEventListener("abort", () => this.#notify());
+    let claimedMs = -Infinity;
     while (!signal.aborted) {
       if (this.#underWay >= MAX_UNDER_WAY) {
         await this.#change();
         continue;
       }
       try {
+        const paceMs = this.#underWay > 0 ? claimedMs + CLAIM_PACE_MS - performance.now() : 0;
+        if (paceMs > 0) await new Promise((resolve) => setTimeout(resolve, paceMs));
+        const room = Math.floor((MAX_UNDER_WAY - this.#underWay) / IDS_PER_ENTRY);
         const entries = await dispatch.read(shards, {
           consumer,
-          maxEntries: ENTRIES_PER_READ,
+          maxEntries: Math.max(1, Math.min(room, ENTRIES_PER_READ)),
           waitMs: READ_WAIT_MS,
         });
+        claimedMs = performance.now();
         if (entries.length > 0) await this.take(entries);
       } catch (error) {
         observer.failed("dispatch", error);
@@ -123,33 +125,68 @@ export class Courier {
 
   /** Claims what these entries name and sets it on its way; resolves once it is claimed. */
   async take(entries: readonly DispatchEntry[]): Promise<void> {
-    const { spool, dispatch, owner, leaseMs, now, observer } = this.#options;
+    const { spool, dispatch, carrier, owner, leaseMs, now, observer } = this.#options;
     const tracked = new Map<DeliveryId, TrackedEntry>();
     const byEntry: TrackedEntry[] = [];
     for (const entry of entries) {
       const trackedEntry = { entry, open: 0 };
       byEntry.push(trackedEntry);
-      for (const id of entry.ids) tracked.set(id, trackedEntry);
+      // What is under way here already comes back by its own settlement.
+      for (const id of entry.ids) if (!this.#ids.has(id)) tracked.set(id, trackedEntry);
     }
+    const ids = [...tracked.keys()];
     const nowMs = now();
-    const leased = await spool.claim([...tracked.keys()], {
-      owner,
-      nowMs,
-      untilMs: nowMs + leaseMs,
-    });
+    for (const id of ids) this.#ids.add(id);
+    let leased: readonly LeasedDelivery[];
+    try {
+      leased = await spool.claim(ids, { owner, nowMs, untilMs: nowMs + leaseMs });
+    } catch (error) {
+      this.#giveBack(ids, tracked);
+      throw error;
+    }
     observer.claimed({ claimMs: now() - nowMs, deliveries: leased.length });
     this.#underWay += leased.length;
     for (const { id } of leased) tracked.get(id)!.open++;
+    const mine = new Set(leased.map(({ id }) => id));
+    for (const id of ids) if (!mine.has(id)) this.#ids.delete(id);
     const done = byEntry.filter(({ open }) => open === 0).map(({ entry }) => entry);
     if (done.length > 0) {
       dispatch.acknowledge(done).catch((error) => observer.failed("acknowledge", error));
     }
-    for (const batch of this.#consign(leased)) await this.#begin(batch, tracked);
+    const lease = {
+      leasedAtMs: nowMs,
+      keyOf: (delivery: LeasedDelivery) => carrier.keyOf(delivery),
+    };
+    for (const batch of consign(leased, lease)) await this.#begin(batch, tracked);
   }
 
-  /** Lets go of what has not begun; resolves once everything under way is settled. */
-  async drain(): Promise<void> {
+  /** A claim may have been granted though its answer was lost: such leases end once the store is back. */
+  #giveBack(ids: readonly DeliveryId[], tracked: ReadonlyMap<DeliveryId, TrackedEntry>): void {
+    const { settler, now, observer } = this.#options;
+    const entries = ids.map((id) => tracked.get(id)!);
+    for (const entry of entries) entry.open++;
+    this.#underWay += ids.length;
+    settler.settle({ settlements: this.#released(ids, now()), reports: [], entries })
+      .catch((error) => observer.failed("release", error))
+      .finally(() => {
+        for (const id of ids) this.#ids.delete(id);
+        this.#underWay -= ids.length;
+        this.#notify();
+      });
+  }
+
+  #released(ids: readonly DeliveryId[], nowMs: number): Settlement[] {
+    const nextAttemptAtMs = nowMs + (this.#isDraining ? 0 : RELEASE_DELAY_MS);
+    return ids.map((id) => ({ id, outcome: "released", nextAttemptAtMs }));
+  }
+
+  /**
+   * Lets go of what has not begun; resolves once everything under way is settled, with what `running`,
+   * the end of `run`, still took.
+   */
+  async drain(running: Promise<void>): Promise<void> {
     this.#isDraining = true;
+    await running;
     while (this.#underWay > 0) await this.#change();
   }
 
@@ -178,11 +215,13 @@ export class Courier {
     } catch (error) {
       this.#options.observer.failed("read", error);
     }
-    for (const { key, deliveries } of batch) {
+    for (const consignment of batch) {
+      const { deliveries } = consignment;
       const octets = bodies === null ? "unread" : bodies.get(deliveries[0].message);
-      this.#deliver({ key, deliveries, octets }, tracked)
+      this.#deliver({ ...consignment, octets }, tracked)
         .catch((error) => this.#options.observer.failed("delivery", error))
         .finally(() => {
+          for (const { id } of deliveries) this.#ids.delete(id);
           this.#underWay -= deliveries.length;
           this.#octetsUnderWay -= deliveries[0].sizeOctets;
           this.#notify();
@@ -208,73 +247,66 @@ export class Courier {
     return found;
   }
 
-  /** What travels together, in batches whose bodies are read at once. */
-  #consign(leased: readonly LeasedDelivery[]): readonly (readonly UnreadConsignment[])[] {
-    const consignments: { key: string; deliveries: LeasedDelivery[] }[] = [];
-    const open = new Map<string, { key: string; deliveries: LeasedDelivery[] }>();
-    for (const delivery of leased) {
-      const key = this.#options.carrier.keyOf(delivery);
-      const name = `${delivery.message} ${key}`;
-      let consignment = open.get(name);
-      if (consignment === undefined || consignment.deliveries.length === MAX_RECIPIENTS) {
-        consignment = { key, deliveries: [] };
-        open.set(name, consignment);
-        consignments.push(consignment);
-      }
-      consignment.deliveries.push(delivery);
-    }
-    const batches: UnreadConsignment[][] = [];
-    let octets = Infinity;
-    for (const consignment of consignments) {
-      const { sizeOctets } = consignment.deliveries[0];
-      if (octets + sizeOctets > READ_OCTETS) {
-        batches.push([]);
-        octets = 0;
-      }
-      batches[batches.length - 1].push(consignment);
-      octets += sizeOctets;
-    }
-    return batches;
-  }
-
   async #deliver(
     consignment: UnreadConsignment & { readonly octets: Uint8Array | "unread" | undefined },
     tracked: ReadonlyMap<DeliveryId, TrackedEntry>,
   ): Promise<void> {
     const { settler, now } = this.#options;
     const { deliveries, octets } = consignment;
+    const ids = deliveries.map(({ id }) => id);
     const startedAtMs = now();
     const result = await this.#carry(consignment);
-    const settlements = result.outcomes.length === 0
-      ? deliveries.map(({ id }): Settlement => ({
-        id,
-        outcome: "released",
-        nextAttemptAtMs: now() + (this.#isDraining ? 0 : RELEASE_DELAY_MS),
-      }))
+    let settlements = result.outcomes.length === 0
+      ? this.#released(ids, now())
       : this.#settlementsOf(deliveries, result, startedAtMs);
-    await settler.settle({
-      settlements,
-      reports: octets === "unread" ? [] : await this.#reportsOf(deliveries, settlements, octets),
-      destination: deliveries[0].destination,
-      entries: deliveries.map(({ id }) => tracked.get(id)!),
-    });
+    const reports = octets === "unread"
+      ? []
+      : await this.#reportsOf(deliveries, settlements, octets);
+    // No failure without its report: those recipients are asked again.
+    if (reports === null) {
+      const released = this.#released(ids, now());
+      settlements = settlements.map((settlement, i) =>
+        settlement.outcome === "failed" ? released[i] : settlement
+      );
+    }
+    const entries = ids.map((id) => tracked.get(id)!);
+    await settler.settle({ settlements, reports: reports ?? [], entries });
   }
 
-  #carry(
-    { key, deliveries, octets }: UnreadConsignment & {
+  async #carry(
+    { key, deliveries, octets, leasedAtMs }: UnreadConsignment & {
       readonly octets: Uint8Array | "unread" | undefined;
     },
   ): Promise<ConsignmentResult> {
-    const { carrier } = this.#options;
+    const { carrier, leaseMs, now, observer } = this.#options;
     if (octets === undefined) {
       // Cannot happen while the store is sound; the sender should hear of it all the same.
       const outcome = failed("3.0", "the message's body is lost");
-      return Promise.resolve({ outcomes: deliveries.map(() => outcome), peer: null });
+      return { outcomes: deliveries.map(() => outcome), peer: null };
     }
-    if (octets === "unread" || this.#isDraining || carrier.roomFor(key) <= 0) {
-      return Promise.resolve({ outcomes: [], peer: null });
+    const beginBeforeMs = leasedAtMs + leaseMs * WAITING_PART;
+    const held = this.#held.get(key) ?? 0;
+    // The more is taken, the less a single next hop may take: there is always room for another one.
+    const share = MAX_UNDER_WAY - this.#carried;
+    if (
+      octets === "unread" || this.#isDraining || held >= share || carrier.roomFor(key) <= 0 ||
+      now() >= beginBeforeMs
+    ) return { outcomes: [], peer: null };
+    this.#held.set(key, held + deliveries.length);
+    this.#carried += deliveries.length;
+    try {
+      const endBeforeMs = leasedAtMs + leaseMs * ATTEMPT_PART;
+      return await carrier.carry(key, { deliveries, octets, beginBeforeMs, endBeforeMs });
+    } catch (error) {
+      observer.failed("attempt", error);
+      const outcome = deferred("3.0", "trouble of this server's own");
+      return { outcomes: deliveries.map(() => outcome), peer: null };
+    } finally {
+      this.#carried -= deliveries.length;
+      const left = this.#held.get(key)! - deliveries.length;
+      if (left > 0) this.#held.set(key, left);
+      else this.#held.delete(key);
     }
-    return carrier.carry(key, { deliveries, octets });
   }
 
   #settlementsOf(
@@ -293,23 +325,36 @@ export class Courier {
     });
   }
 
+  /** `null` when nobody could tell now where the sender's mailbox is. */
   async #reportsOf(
     deliveries: readonly LeasedDelivery[],
     settlements: readonly Settlement[],
     octets: Uint8Array | undefined,
-  ) {
-    const { hostname, newQueueId, newBoundary, now, routeReport } = this.#options;
+  ): Promise<readonly AcceptedMessage[] | null> {
+    const { hostname, newQueueId, newBoundary, now, routeReport, observer } = this.#options;
     const failures = deliveries.map((delivery, i) => ({ delivery, settlement: settlements[i] }))
       .filter(({ settlement }) => settlement.outcome === "failed");
     if (failures.length === 0 || deliveries[0].reversePath === "") return [];
-    const recipient = await routeReport(deliveries[0].reversePath);
-    const report = reportOf(failures, octets ?? new Uint8Array(), {
-      hostname,
-      id: newQueueId(),
-      nowMs: now(),
-      boundary: newBoundary(),
-      routeTo: () => recipient,
-    });
-    return report === null ? [] : [report];
+    let recipient: RoutedRecipient | null;
+    try {
+      recipient = await routeReport(deliveries[0].reversePath);
+    } catch (error) {
+      observer.failed("report", error);
+      return null;
+    }
+    try {
+      const report = reportOf(failures, octets ?? new Uint8Array(), {
+        hostname,
+        id: newQueueId(),
+        nowMs: now(),
+        boundary: newBoundary(),
+        routeTo: () => recipient,
+      });
+      return report === null ? [] : [report];
+    } catch (error) {
+      // Nothing would come of asking again.
+      observer.failed("report", error);
+      return [];
+    }
   }
 }

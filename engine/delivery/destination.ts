@@ -4,11 +4,12 @@
  */
 import type { OpenedNextHop, Peer } from "./next_hop.ts";
 import { SmtpSession } from "./node_smtp_session.ts";
-import type { AttemptOutcome } from "./outcome.ts";
+import { type AttemptOutcome, deferred } from "./outcome.ts";
 import type { Transmission } from "./transmission.ts";
 
 export interface DestinationOptions {
   readonly open: () => Promise<OpenedNextHop>;
+  /** For this next hop, in this worker. */
   readonly maxSessions: number;
   /** A session unused for so long is ended. */
   readonly idleMs: number;
@@ -42,7 +43,7 @@ interface Pooled {
 }
 
 const MAX_LOSSES = 3;
-/** After a refused connection, while others live: the host has enough of us. */
+/** After a refused connection, while others live or are on their way: the host has enough of us. */
 const ENOUGH_MS = 5_000;
 
 export class Destination {
@@ -71,6 +72,7 @@ export class Destination {
 
   /** Resolves with an outcome for every forward-path; never rejects. The caller bounds how many wait. */
   submit(transmission: Transmission): Promise<SubmittedResult> {
+    if (this.#isClosed) return Promise.resolve({ outcomes: [], peer: null });
     return new Promise((resolve) => {
       this.#waiting.push({ transmission, resolve, losses: 0 });
       this.#pump();
@@ -85,8 +87,14 @@ export class Destination {
     return waiting.length;
   }
 
-  /** Ends sessions that time out or are not needed; call about once a second. */
+  /** Ends what times out: sessions, idle or not, and the patience of who waits; call about once a second. */
   tick(nowMs: number): void {
+    const isLate = ({ transmission }: Waiting) => nowMs >= transmission.beginBeforeMs;
+    if (this.#waiting.some(isLate)) {
+      const late = this.#waiting.filter(isLate);
+      this.#waiting = this.#waiting.filter((waiting) => !isLate(waiting));
+      for (const { resolve } of late) resolve({ outcomes: [], peer: null });
+    }
     for (const { session } of [...this.#sessions]) {
       if (session.isIdle && nowMs - session.idleSinceMs >= this.#options.idleMs) session.close();
       else session.checkDeadline(nowMs);
@@ -130,7 +138,12 @@ export class Destination {
 
   #open(): void {
     this.#connecting++;
-    this.#options.open().then((answer) => {
+    this.#options.open().catch((error): OpenedNextHop => ({
+      kind: "unreachable",
+      // Trouble of our own, which is never final.
+      outcome: deferred("3.0", `cannot connect: ${error}`),
+      peer: null,
+    })).then((answer) => {
       this.#connecting--;
       if (answer.kind === "unreachable") this.#onUnreachable(answer);
       else this.#onOpened(answer);
@@ -159,11 +172,10 @@ export class Destination {
   }
 
   #onUnreachable({ outcome, peer }: Extract<OpenedNextHop, { kind: "unreachable" }>): void {
-    if (this.#sessions.size > 0) {
-      this.#openAgainAtMs = this.#options.now() + ENOUGH_MS;
-      return;
-    }
-    if (this.#connecting > 0) return;
+    this.#openAgainAtMs = this.#options.now() + ENOUGH_MS;
+    if (this.sessionCount > 0) return;
+    // The last hope is gone: whoever waits has the answer, and whoever comes next tries anew.
+    this.#openAgainAtMs = 0;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { transmission, resolve } of waiting) {

@@ -35,9 +35,13 @@ export type OpenedNextHop =
 export interface OpenNextHopOptions {
   readonly resolver: Resolver;
   readonly random: () => number;
+  readonly now: () => number;
   readonly isOurs: (name: string, address: string | null) => boolean;
   readonly open: (request: OpenRequest) => Promise<Opened>;
 }
+
+/** After this long no further address is tried. */
+const PATIENCE_MS = 120_000;
 
 /** What sessions are pooled by. */
 export function nextHopKey(nextHop: NextHop): string {
@@ -63,9 +67,11 @@ export async function openNextHop(
       peer: null,
     };
   }
+  const giveUpAtMs = options.now() + PATIENCE_MS;
   let last: Extract<OpenedNextHop, { kind: "unreachable" }> | null = null;
   for (const { name, addresses } of hosts.hosts) {
     for (const address of addresses) {
+      if (last !== null && options.now() >= giveUpAtMs) return last;
       const answer = await openAt({ name, address }, nextHop, options);
       if (answer.kind === "open") return answer;
       last = answer;

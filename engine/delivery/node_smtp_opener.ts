@@ -39,6 +39,8 @@ export type Opened =
 
 /** The greeting may take its time (RFC 5321 §4.5.3.2.1 allows five minutes). */
 const GREETING_TIMEOUT_MS = 60_000;
+/** Greeting, EHLO, TLS and AUTH together, however many octets the server trickles meanwhile. */
+const SETUP_PATIENCES = 3;
 
 /** What is taken over from a connection whose session is set up; nodemailer keeps these to itself. */
 interface Listeners {
@@ -49,11 +51,19 @@ interface Listeners {
   readonly _onSocketTimeout: () => void;
 }
 
+/** What it learnt and does not tell. */
+interface Knowledge {
+  /** Lines of the EHLO reply that counts, without the code; none after HELO. */
+  readonly _ehloLines?: readonly string[];
+  readonly upgrading?: boolean;
+}
+
 export async function openSession(request: OpenRequest, options: OpenerOptions): Promise<Opened> {
   const socket = await connectTo(request, options.connectTimeoutMs);
   if (socket instanceof Error) {
     return { kind: "unusable", outcome: deferred("4.1", socket.message), inTls: false };
   }
+  const patienceMs = Math.min(GREETING_TIMEOUT_MS, options.commandTimeoutMs);
   const connection = new SMTPConnection({
     connection: socket,
     host: request.address,
@@ -65,37 +75,57 @@ export async function openSession(request: OpenRequest, options: OpenerOptions):
     opportunisticTLS: request.security === "opportunistic",
     // RFC 7435: without a policy that says otherwise any certificate beats clear text.
     tls: { rejectUnauthorized: false },
-    connectionTimeout: options.connectTimeoutMs + GREETING_TIMEOUT_MS,
-    greetingTimeout: GREETING_TIMEOUT_MS,
+    connectionTimeout: 2 * patienceMs,
+    greetingTimeout: patienceMs,
     socketTimeout: options.commandTimeoutMs,
     logger: false,
   });
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    await new Promise<void>((resolve, reject) => {
-      connection.on("error", reject);
-      connection.connect((error) => error ? reject(error) : resolve());
-    });
-    const ehloReply = String(connection.lastServerResponse || "");
-    const { credentials } = request;
-    if (credentials !== null) {
-      await new Promise<void>((resolve, reject) =>
-        connection.login(
-          { user: credentials.user, pass: credentials.password },
-          (error) => error ? reject(error) : resolve(),
-        )
+    const isLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error("the server takes too long to begin")),
+        SETUP_PATIENCES * patienceMs,
       );
-    }
+    });
+    await Promise.race([setUp(connection, request), isLate]);
     return {
       kind: "open",
       socket: takeOver(connection),
-      extensions: readExtensions(ehloReply),
+      extensions: readExtensions((connection as Knowledge)._ehloLines ?? []),
       isSecure: connection.secure,
     };
   } catch (error) {
+    const inTls = (connection as Knowledge).upgrading === true;
     connection.close();
     socket.destroy();
-    return unusable(error);
+    return unusable(error, inTls);
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+async function setUp(connection: SMTPConnection, request: OpenRequest): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    connection.on("error", reject);
+    connection.connect((error) => error ? reject(error) : resolve());
+  });
+  const { credentials } = request;
+  if (credentials === null) return;
+  // Nobody listens in on the machine itself; elsewhere a password is not said in clear.
+  if (!connection.secure && !isLoopback(request.address)) {
+    throw new Error(`${request.hostName} offers no TLS, and the password is not sent without`);
+  }
+  await new Promise<void>((resolve, reject) =>
+    connection.login(
+      { user: credentials.user, pass: credentials.password },
+      (error) => error ? reject(error) : resolve(),
+    )
+  );
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1";
 }
 
 function connectTo(request: OpenRequest, timeoutMs: number): Promise<Socket | Error> {
@@ -131,10 +161,10 @@ function takeOver(connection: SMTPConnection): Socket {
   return socket;
 }
 
-function readExtensions(ehloReply: string): Extensions {
+function readExtensions(lines: readonly string[]): Extensions {
   const keywords = new Map<string, string>();
-  for (const line of ehloReply.split(/\r?\n/).slice(1)) {
-    const [keyword, value] = line.slice(4).trim().split(/\s+/, 2);
+  for (const line of lines) {
+    const [keyword, value] = line.split(/\s+/, 2);
     if (keyword) keywords.set(keyword.toUpperCase(), value ?? "");
   }
   // RFC 1870 §4: 0 and no number at all mean that no limit is known.
@@ -148,13 +178,8 @@ function readExtensions(ehloReply: string): Extensions {
   };
 }
 
-function unusable(error: unknown): Opened {
-  const { response, code, message } = error as {
-    response?: string;
-    code?: string;
-    message?: string;
-  };
-  const inTls = code === "ETLS";
+function unusable(error: unknown, inTls: boolean): Opened {
+  const { response, message } = error as { response?: string; message?: string };
   if (typeof response === "string" && response !== "") {
     // A refused greeting or EHLO speaks for this host, and not of the message: never final.
     const outcome = outcomeOfReply(response, "connect");

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { stuffDots } from "./dot_stuffing.ts";
 import { type AttemptOutcome, deferred, failed, outcomeOfReply } from "./outcome.ts";
-import { ReplyReader } from "./reply_reader.ts";
+import { isWellFormed, ReplyReader } from "./reply_reader.ts";
 import type { Transmission, TransmissionResult } from "./transmission.ts";
 
 /** What the server offered in its EHLO reply. */
@@ -36,11 +36,16 @@ interface Exchange {
   readonly transmission: Transmission;
   readonly outcomes: (AttemptOutcome | null)[];
   readonly resolve: (result: TransmissionResult) => void;
+  /** The peer took MAIL. */
+  hasBegun: boolean;
   /** The message itself was written: from here on the peer may have taken it. */
   isSent: boolean;
 }
 
 const QUIT_LINGER_MS = 5_000;
+/** A message may take the time it needs at this rate, on top of the server's time to answer. */
+const SLOWEST_OCTETS_PER_MS = 16;
+const GATHERED_OCTETS = 32 * 1024;
 
 export class SmtpSession {
   readonly #options: SmtpSessionOptions;
@@ -48,8 +53,12 @@ export class SmtpSession {
   /** What to do with each reply to come, in order. */
   readonly #awaited: ((reply: string) => void)[] = [];
   readonly #exchanges: Exchange[] = [];
+  /** What leaves together with the message being sent; `null` while none is. */
+  #gathered: Uint8Array[] | null = null;
   #isClosed = false;
   #isLast = false;
+  /** A transaction was left open: the next one begins with RSET. */
+  #mustReset = false;
   #deadlineMs = Infinity;
   #idleSinceMs: number;
   /** Messages finished over this connection. */
@@ -94,6 +103,7 @@ export class SmtpSession {
         transmission,
         outcomes: transmission.forwardPaths.map(() => null),
         resolve,
+        hasBegun: false,
         isSent: false,
       };
       this.#exchanges.push(exchange);
@@ -103,9 +113,13 @@ export class SmtpSession {
     });
   }
 
-  /** Gives the connection up when the server let its time run out. */
+  /** Gives the connection up when the server, or a transmission, let its time run out. */
   checkDeadline(nowMs: number): void {
-    if (!this.isIdle && nowMs >= this.#deadlineMs) this.#lose("the server does not answer", "4.2");
+    if (this.isIdle) return;
+    if (nowMs >= this.#deadlineMs) return this.#lose("the server does not answer");
+    if (this.#exchanges.some(({ transmission }) => nowMs >= transmission.endBeforeMs)) {
+      this.#lose("the server takes too long");
+    }
   }
 
   /** Ends an idle session politely, any other at once. */
@@ -124,19 +138,24 @@ export class SmtpSession {
     const { forwardPaths } = exchange.transmission;
     let commands = this.#mailCommand(exchange.transmission);
     for (const path of forwardPaths) commands += `RCPT TO:<${path}>\r\n`;
+    if (this.#mustReset) commands = `RSET\r\n${commands}`;
+    this.#awaitReset();
     this.#awaited.push((reply) => this.#onMailReply(exchange, reply));
     for (let i = 0; i < forwardPaths.length; i++) {
       this.#awaited.push((reply) => this.#onRcptReply(exchange, i, reply));
     }
     this.#awaited.push((reply) => this.#onDataReply(exchange, reply));
-    this.#options.socket.write(commands + "DATA\r\n");
+    this.#write(commands + "DATA\r\n");
   }
 
   #writeStepwise(exchange: Exchange): void {
     const { socket } = this.#options;
     const { forwardPaths } = exchange.transmission;
     const sendRcpt = (i: number) => {
-      if (exchange.outcomes.every((outcome) => outcome !== null)) return this.#finish(exchange);
+      if (!exchange.outcomes.includes(null)) {
+        this.#mustReset = exchange.hasBegun;
+        return this.#finish(exchange);
+      }
       if (i === forwardPaths.length) {
         this.#awaited.push((reply) => this.#onDataReply(exchange, reply));
         return void socket.write("DATA\r\n");
@@ -147,11 +166,25 @@ export class SmtpSession {
       });
       socket.write(`RCPT TO:<${forwardPaths[i]}>\r\n`);
     };
+    const sendMail = () => {
+      this.#awaited.push((reply) => {
+        this.#onMailReply(exchange, reply);
+        sendRcpt(0);
+      });
+      socket.write(this.#mailCommand(exchange.transmission));
+    };
+    if (!this.#mustReset) return sendMail();
+    this.#awaitReset(sendMail);
+    socket.write("RSET\r\n");
+  }
+
+  #awaitReset(proceed?: () => void): void {
+    if (!this.#mustReset) return;
+    this.#mustReset = false;
     this.#awaited.push((reply) => {
-      this.#onMailReply(exchange, reply);
-      sendRcpt(0);
+      if (reply.startsWith("2")) proceed?.();
+      else this.#lose(reply);
     });
-    socket.write(this.#mailCommand(exchange.transmission));
   }
 
   #mailCommand(transmission: Transmission): string {
@@ -169,7 +202,8 @@ export class SmtpSession {
 
   #onMailReply(exchange: Exchange, reply: string): void {
     const outcome = outcomeOfReply(reply, "mail");
-    if (outcome.kind !== "delivered") exchange.outcomes.fill(outcome);
+    if (outcome.kind === "delivered") exchange.hasBegun = true;
+    else exchange.outcomes.fill(outcome);
   }
 
   #onRcptReply(exchange: Exchange, index: number, reply: string): void {
@@ -181,13 +215,10 @@ export class SmtpSession {
     const { socket } = this.#options;
     const hasRecipient = exchange.outcomes.includes(null);
     if (!reply.startsWith("354")) {
-      if (hasRecipient) {
-        const outcome = outcomeOfReply(reply, "data");
-        const answer = outcome.kind === "delivered"
-          ? deferred("5.0", `unexpected reply to DATA: ${reply}`)
-          : outcome;
-        this.#fill(exchange, answer);
-      }
+      // Neither yes nor no: the server answers out of step, or takes commands for the message.
+      if (!/^[45]/.test(reply)) return this.#lose(`unexpected reply to DATA: ${reply}`, "5.0");
+      if (hasRecipient) this.#fill(exchange, outcomeOfReply(reply, "data"));
+      this.#mustReset = exchange.hasBegun;
       return this.#finish(exchange);
     }
     if (!hasRecipient) {
@@ -201,11 +232,20 @@ export class SmtpSession {
       this.#finish(exchange);
     });
     exchange.isSent = true;
-    socket.cork();
-    for (const piece of stuffDots(exchange.transmission.octets)) socket.write(piece);
+    this.#extendDeadline(exchange.transmission.octets.length / SLOWEST_OCTETS_PER_MS);
+    this.#gathered = [...stuffDots(exchange.transmission.octets)];
     // Whoever is called may hand over the next transmission, which leaves in the same segment.
     if (this.isReady) this.#options.onReady();
-    socket.uncork();
+    const pieces = this.#gathered;
+    this.#gathered = null;
+    // A small message costs less copied together than written in pieces.
+    if (exchange.transmission.octets.length <= GATHERED_OCTETS) socket.write(Buffer.concat(pieces));
+    else for (const piece of pieces) socket.write(piece);
+  }
+
+  #write(commands: string): void {
+    if (this.#gathered === null) this.#options.socket.write(commands);
+    else this.#gathered.push(Buffer.from(commands));
   }
 
   #fill(exchange: Exchange, outcome: AttemptOutcome): void {
@@ -223,23 +263,23 @@ export class SmtpSession {
 
   #onData(chunk: Buffer): void {
     if (this.#isClosed) return;
-    const replies = this.#replies.feed(chunk.toString("utf8"));
+    const replies = this.#replies.feed(chunk.toString("latin1"));
     if (replies === null) return this.#lose("the server's reply has no end", "5.0");
-    this.#extendDeadline();
     for (const reply of replies) {
       if (this.#isClosed) return;
+      if (!isWellFormed(reply)) return this.#lose(`unintelligible reply: ${reply}`, "5.0");
+      // RFC 5321 §4.2.1: 421 ends the connection, whatever it answers.
+      if (reply.startsWith("421")) return this.#lose(reply);
       const take = this.#awaited.shift();
-      if (take !== undefined) {
-        // RFC 5321 §4.2.1: 421 ends the connection, whatever it answers.
-        if (reply.startsWith("421")) this.#isLast = true;
-        take(reply);
-        if (reply.startsWith("421")) return this.#lose(reply);
-      } else return this.#lose(reply.startsWith("421") ? reply : `unexpected reply: ${reply}`);
+      if (take === undefined) return this.#lose(`unexpected reply: ${reply}`, "5.0");
+      this.#extendDeadline();
+      take(reply);
     }
   }
 
-  #extendDeadline(): void {
-    this.#deadlineMs = this.#options.now() + this.#options.commandTimeoutMs;
+  /** Only whole replies win time: a server that trickles octets is as slow as a silent one. */
+  #extendDeadline(extraMs = 0): void {
+    this.#deadlineMs = this.#options.now() + this.#options.commandTimeoutMs + extraMs;
   }
 
   /** The connection is gone: whatever is under way ends here. */
@@ -247,14 +287,17 @@ export class SmtpSession {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#options.socket.destroy();
+    // The first message finds out whether the server is of any use; the others may blame the connection.
+    let isFirst = this.transmitted === 0;
     for (const exchange of this.#exchanges.splice(0)) {
       const hasAnswer = exchange.outcomes.some((outcome) => outcome !== null);
-      if (!exchange.isSent && !hasAnswer && this.transmitted > 0) {
+      if (!exchange.isSent && !hasAnswer && !isFirst) {
         exchange.resolve({ kind: "untried", diagnostic });
         continue;
       }
-      const outcome = /^[45]\d\d/.test(diagnostic)
-        ? { ...outcomeOfReply(diagnostic, "data"), kind: "deferred" as const }
+      isFirst = false;
+      const outcome = diagnostic.startsWith("421 ") || diagnostic.startsWith("421-")
+        ? outcomeOfReply(diagnostic, "data")
         : deferred(subjectDetail, diagnostic);
       this.#fill(exchange, outcome);
       exchange.resolve({ kind: "answered", outcomes: exchange.outcomes as AttemptOutcome[] });

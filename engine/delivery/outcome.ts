@@ -2,7 +2,7 @@
  * How an attempt ended for one recipient, and what the peer's words or our troubles mean for it
  * (RFC 5321 §4.2.1, RFC 3463). Decides delivered, deferred or failed; not when to try again.
  */
-import { parseReply } from "../mail/reply.ts";
+import { parseReply, type RemoteReply } from "../mail/reply.ts";
 import type { MailHosts } from "./mx.ts";
 
 export interface AttemptOutcome {
@@ -31,7 +31,7 @@ export function outcomeOfReply(text: string, context: ReplyContext): AttemptOutc
   // RFC 5321 §4.2.1: 5yz is final, 2yz is done, and anything else was not what we asked for.
   const kind = reply.severity === "ok"
     ? "delivered"
-    : reply.severity === "permanent"
+    : reply.severity === "permanent" && !isTooManyRecipients(reply, context)
     ? "failed"
     : "deferred";
   const subjectDetail = reply.enhancedStatus?.slice(2) ??
@@ -41,6 +41,12 @@ export function outcomeOfReply(text: string, context: ReplyContext): AttemptOutc
     enhancedStatus: `${CLASS[kind]}.${subjectDetail}`,
     diagnostic: oneLine(`${reply.code} ${reply.enhancedStatus ?? ""} ${reply.text}`),
   };
+}
+
+/** RFC 5321 §4.5.3.1.10: 552 to RCPT is what servers of old say instead of 452. */
+function isTooManyRecipients(reply: RemoteReply, context: ReplyContext): boolean {
+  return context === "rcpt" && reply.code === 552 &&
+    (reply.enhancedStatus === null || reply.enhancedStatus === "5.5.3");
 }
 
 /** A passing trouble that no reply tells of. */

@@ -20,8 +20,6 @@ export interface SettlerOptions {
 export interface Settled {
   readonly settlements: readonly Settlement[];
   readonly reports: readonly AcceptedMessage[];
-  /** The destination each settlement's delivery is sharded by. */
-  readonly destination: string;
   /** The entry each settlement's delivery came in. */
   readonly entries: readonly TrackedEntry[];
 }
@@ -32,29 +30,34 @@ export interface TrackedEntry {
   open: number;
 }
 
-const MAX_SETTLEMENTS = 1000;
-const MAX_REPORT_OCTETS = 4 * 1024 * 1024;
+const MAX_SETTLED = 1000;
+const MAX_OCTETS = 4 * 1024 * 1024;
+/** About what a settlement takes. */
+const SETTLEMENT_OCTETS = 512;
+/** Outcomes wait this long for company, when others were recorded just before. */
+const PACE_MS = 5;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
 
 export class Settler {
   readonly #options: SettlerOptions;
   readonly #batches: GroupCommit<Settled>;
-  readonly #signal: AbortSignal;
 
-  constructor(options: SettlerOptions, signal: AbortSignal) {
+  constructor(options: SettlerOptions) {
     this.#options = options;
-    this.#signal = signal;
     this.#batches = new GroupCommit({
       write: (settled) => this.#write(settled),
-      sizeOf: ({ reports }) => 1 + reports.reduce((sum, { octets }) => sum + octets.length, 0),
-      maxItems: MAX_SETTLEMENTS,
-      maxOctets: MAX_REPORT_OCTETS,
+      sizeOf: ({ settlements, reports }) =>
+        settlements.length * SETTLEMENT_OCTETS +
+        reports.reduce((sum, { octets }) => sum + octets.length, 0),
+      maxItems: MAX_SETTLED,
+      maxOctets: MAX_OCTETS,
       maxWrites: 1,
+      paceMs: PACE_MS,
     });
   }
 
-  /** Resolves once recorded. Rejects only when the signal ends the wait for a store that is away. */
+  /** Resolves once recorded, however long the store is away. Rejects when the store refuses it for good. */
   settle(settled: Settled): Promise<void> {
     return this.#batches.commit(settled);
   }
@@ -68,8 +71,14 @@ export class Settler {
         await spool.settle(settlements, { owner, reports });
         break;
       } catch (error) {
-        if (!(error instanceof StoreUnavailableError) || this.#signal.aborted) throw error;
         onError(error);
+        if (!(error instanceof StoreUnavailableError)) {
+          if (batch.length === 1) throw error;
+          // One of them is at fault: the others shall not suffer for it.
+          const written = await Promise.allSettled(batch.map((one) => this.#write([one])));
+          if (written.every(({ status }) => status === "rejected")) throw error;
+          return;
+        }
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
@@ -82,12 +91,12 @@ export class Settler {
     reports: readonly AcceptedMessage[],
   ): Promise<void> {
     const { dispatch } = this.#options;
-    const retries = batch.flatMap(({ settlements, destination }) =>
-      settlements.flatMap((settlement) =>
+    const retries = batch.flatMap(({ settlements, entries }) =>
+      settlements.flatMap((settlement, i) =>
         settlement.outcome === "deferred" || settlement.outcome === "released"
           ? [{
             id: settlement.id,
-            shard: shardOf(destination),
+            shard: entries[i].entry.shard,
             atMs: settlement.nextAttemptAtMs,
           }]
           : []

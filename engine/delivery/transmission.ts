@@ -11,6 +11,10 @@ export interface Transmission {
   readonly needsSmtpUtf8: boolean;
   /** CRLF line ends, no dot stuffing. */
   readonly octets: Uint8Array;
+  /** After this it goes back untried. */
+  readonly beginBeforeMs: number;
+  /** After this it is broken off, wherever it is: somebody else may try by then. */
+  readonly endBeforeMs: number;
 }
 
 /** RFC 5321 §4.5.3.1.8: what every server must take in one transaction. */

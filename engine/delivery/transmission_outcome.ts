@@ -45,7 +45,7 @@ export function settlementOf(
       // RFC 3463 §3.5: delivery time expired.
       enhancedStatus: "5.4.7",
       diagnostic: `given up after ${days(endedAtMs - delivery.queuedAtMs)}: ${outcome.diagnostic}`
-        .slice(0, 512),
+        .slice(0, 512).toWellFormed(),
     }),
   };
 }

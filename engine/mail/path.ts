@@ -6,9 +6,10 @@
 import { MAX_DOMAIN_OCTETS, normalizeDomain, normalizeDomainOrLiteral } from "./domain.ts";
 import { type Parameters, type ParametersFault, parseParameters } from "./parameters.ts";
 
-/** RFC 5321 §4.5.3.1.1 */
-export const MAX_LOCAL_PART_OCTETS = 64;
-/** RFC 5321 §4.5.3.1.3, with brackets and source route. */
+/**
+ * RFC 5321 §4.5.3.1.3, with brackets and source route. The local part has no limit of its own: 64 octets
+ * (§4.5.3.1.1) is what everyone must take, and return paths of lists and forwarders are longer.
+ */
 export const MAX_PATH_OCTETS = 256;
 /** RFC 5321 §4.5.3.1.4 asks for 512, and each extension adds to it; none we know of comes near. */
 const MAX_ARGUMENT_OCTETS = 4096;
@@ -171,7 +172,6 @@ function judgeMailbox(
   writtenDomain: string,
   allowUtf8: boolean,
 ): Mailbox | PathFault {
-  if (utf8Octets(writtenLocal, 0, writtenLocal.length) > MAX_LOCAL_PART_OCTETS) return "too_long";
   if (utf8Octets(writtenDomain, 0, writtenDomain.length) > MAX_DOMAIN_OCTETS) return "too_long";
   const domain = normalizeDomainOrLiteral(writtenDomain);
   if (domain === null) return "syntax";

@@ -29,6 +29,10 @@ const DISAGREEMENTS: Readonly<Record<string, { ids: readonly string[]; why: stri
     ids: ["66"],
     why: "IPv6 without its tag reads as a general literal with tag `1111`; nothing routes there",
   },
+  ISEMAIL_RFC5322_LOCAL_TOOLONG: {
+    ids: ["26", "59", "60"],
+    why: "RFC 5321 §4.5.3.1: 64 octets are what everyone must take, not a bound",
+  },
 };
 
 Deno.test("parseMailCommand: agrees with the isemail collection but for what is listed", (context) => {

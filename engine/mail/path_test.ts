@@ -74,13 +74,15 @@ Deno.test("parseMailCommand: names the fault", () => {
 });
 
 Deno.test("parseMailCommand: holds the limits in octets (RFC 5321 §4.5.3.1)", () => {
-  const local = "a".repeat(64);
+  const local = "a".repeat(252);
   const domain = (octets: number) =>
     "b".repeat(62).concat(".").repeat(5).slice(0, octets - 1) + "c";
   assert.equal(mail(`<${local}@b>`), `<${local}@b>`);
   assert.equal(mail(`<${local}a@b>`), "too_long");
-  assert.equal(mail(`<${"é".repeat(32)}@b> SMTPUTF8`), `<${"é".repeat(32)}@b>`);
-  assert.equal(mail(`<${"é".repeat(32)}a@b> SMTPUTF8`), "too_long");
+  assert.equal(mail(`<${"é".repeat(126)}@b> SMTPUTF8`), `<${"é".repeat(126)}@b>`);
+  assert.equal(mail(`<${"é".repeat(126)}a@b> SMTPUTF8`), "too_long");
+  const bounce = `bounces+4711-${"a".repeat(60)}=recipient.example@lists.example.org`;
+  assert.equal(mail(`<${bounce}>`), `<${bounce}>`);
   assert.equal(mail(`<a@${domain(252)}>`), `<a@${domain(252)}>`);
   assert.equal(mail(`<a@${domain(253)}>`), "too_long");
   assert.equal(mail(`<a@b> X=${"y".repeat(5000)}`), "too_long");

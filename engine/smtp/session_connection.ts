@@ -16,7 +16,7 @@ import { decideRcpt, parseRcpt } from "./rcpt.ts";
 import { lineFaultReply, refusalReason } from "./refusal.ts";
 import type { Client, SessionServices, Transaction } from "./session.ts";
 
-/** Replies of the 5yz kind a session may collect before it ends. */
+/** Replies of the 5yz kind a session may collect between two accepted messages before it ends. */
 const MAX_FAULTS = 20;
 /** Octets a second a message must come in at, past the idle time-out; below it is no honest client. */
 const MIN_OCTETS_PER_SECOND = 512;
@@ -84,13 +84,6 @@ export class SessionConnection extends SMTPConnection {
     });
   }
 
-  override upgrade(callback: Done, secureCallback?: Done): void {
-    const socket = this._socket;
-    super.upgrade(callback, secureCallback);
-    // It took all listeners off the socket; the handshake may end with it.
-    socket.once("close", () => this._onClose());
-  }
-
   override _createParser(): CommandStream {
     const stream = new CommandStream({
       onCommand: (line, done) => this._onCommand(line, done),
@@ -103,8 +96,13 @@ export class SessionConnection extends SMTPConnection {
   }
 
   /** All deadlines hang on one clock, see `checkDeadline`; sockets need no timers of their own. */
-  override _armTimeout(): void {
+  override _armTimeout(socket?: Socket): void {
     this.#extendDeadline();
+    if (!this._upgrading) return;
+    // Our side stays open for replies when a client closes its own; amid a handshake there are none.
+    socket?.once("end", () => {
+      if (this._upgrading) socket.destroy();
+    });
   }
 
   override _resetSession(): void {
@@ -242,7 +240,8 @@ export class SessionConnection extends SMTPConnection {
   }
 
   override _onClose(): void {
-    this.#releaseReader();
+    // A message on its way to the store keeps its memory until it is there.
+    if (!this._handlerPending) this.#releaseReader();
     if (!this._closed) {
       const { listener } = this.#client;
       this.#services.observer.closed({
@@ -309,6 +308,7 @@ export class SessionConnection extends SMTPConnection {
     const { message } = decision;
     const sizeOctets = message.octets.length;
     await accept(message);
+    this.#faults = 0;
     observer.accepted(message, {
       sessionId: this.id,
       sizeOctets,

@@ -38,6 +38,8 @@ export interface DispatchEntry {
 export interface DispatchDepth {
   /** Deliveries' entries not yet read by any consumer, by shard. */
   readonly ready: readonly number[];
+  /** When the oldest of these entries was added, by shard (Unix ms); `null` where there is none. */
+  readonly readySinceMs: readonly (number | null)[];
   /** Entries read and not acknowledged, by shard. */
   readonly pending: readonly number[];
   /** Deliveries waiting for their time. */

@@ -292,11 +292,36 @@ export function testDispatch(suite: DispatchSuite): void {
     await a.retryAt([{ id: deliveryIds(1, 99)[0], shard: 0, atMs: 1 }]);
     await a.read([1], reading("ann", { maxEntries: 1 }));
     const zeros = ALL_SHARDS.map(() => 0);
-    assert.deepEqual(await b.depth(), {
+    const { readySinceMs: _, ...counts } = await b.depth();
+    assert.deepEqual(counts, {
       ready: zeros.with(1, 1).with(15, 1),
       pending: zeros.with(1, 1),
       retry: 1,
     });
+  });
+
+  test("depth tells since when the oldest unread entry of a shard waits", async ({ a }) => {
+    const nones = ALL_SHARDS.map(() => null);
+    assert.deepEqual((await a.depth()).readySinceMs, nones);
+    const sinceMs = async (shard: number) => {
+      const { readySinceMs } = await a.depth();
+      assert.deepEqual(readySinceMs.with(shard, null), nones);
+      return readySinceMs[shard];
+    };
+    const beforeMs = Date.now();
+    await a.enqueue(inShard(3, deliveryIds(1)));
+    const first = await sinceMs(3);
+    assert.ok(first !== null && first >= beforeMs && first <= Date.now(), `${first}`);
+    await eventually(() => Promise.resolve(Date.now()), (nowMs) => nowMs > first);
+    await a.enqueue(inShard(3, deliveryIds(1, 1)));
+    assert.equal(await sinceMs(3), first);
+    const entries = await a.read([3], reading("ann", { maxEntries: 1 }));
+    const second = await sinceMs(3);
+    assert.ok(second !== null && second > first);
+    await a.acknowledge(entries);
+    assert.equal(await sinceMs(3), second);
+    await a.read([3], reading("ann"));
+    assert.deepEqual((await a.depth()).readySinceMs, nones);
   });
 
   test("a new dispatcher needs a rebuild until it is marked built", async ({ a, b }) => {

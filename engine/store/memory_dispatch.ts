@@ -130,6 +130,7 @@ class InProcessDispatch implements MemoryDispatch {
     this.#check();
     return {
       ready: this.#streams.map((stream) => stream.unread),
+      readySinceMs: this.#streams.map((stream) => stream.unreadSinceMs),
       pending: this.#streams.map((stream) => stream.pending),
       retry: this.#retry.size,
     };
@@ -158,8 +159,9 @@ class InProcessDispatch implements MemoryDispatch {
   }
 
   #append(ready: readonly ReadyDelivery[]): void {
+    const nowMs = this.now();
     for (const { shard, ids } of packEntries(ready)) {
-      this.#streams[shard].add({ shard, entryId: `${++this.#lastEntry}-0`, ids });
+      this.#streams[shard].add({ shard, entryId: `${nowMs}-${++this.#lastEntry}`, ids });
     }
     for (const waiting of [...this.#waiting]) {
       const entries = this.#take(waiting.shards, waiting.maxEntries);

@@ -14,6 +14,12 @@ export class MemoryStream {
     return this.#unread.length - this.#front;
   }
 
+  /** When the first unread entry was added, which its id begins with. */
+  get unreadSinceMs(): number | null {
+    const first = this.#unread[this.#front];
+    return first === undefined ? null : Number.parseInt(first.entryId);
+  }
+
   get pending(): number {
     return this.#pending.size;
   }

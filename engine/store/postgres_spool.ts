@@ -1,6 +1,7 @@
 /**
  * The spool on Postgres, real or embedded. A batch of small messages is one INSERT statement, hence one
- * round trip; large bodies go by binary COPY, which spares both sides the hexadecimal form. Bodies live in a ring of tables, see `bodiesSlot`.
+ * round trip; large bodies go by binary COPY, which spares both sides the hexadecimal form. Bodies live
+ * in a ring of tables, see `bodiesSlot`.
  */
 import type postgres from "postgres";
 import { type DeliveryId, type QueueId, splitDeliveryId } from "../mail/queue_id.ts";
@@ -54,7 +55,7 @@ export function postgresSpool(sql: postgres.Sql): Spool {
         else {
           await sql.begin(async (tx) => {
             await settle(tx, settlements, owner);
-            await insert(tx, reports);
+            await insert(tx, await notYetThere(tx, reports));
           });
         }
       }),
@@ -95,7 +96,35 @@ function envelopeRows(messages: readonly AcceptedMessage[]): [string, string] {
       });
     }
   }
-  return [JSON.stringify(rows), JSON.stringify(deliveries)];
+  return [jsonParameter(rows), jsonParameter(deliveries)];
+}
+
+/**
+ * JSON that Postgres can hold. NUL and halves of characters, which it cannot, become U+FFFD: whoever gets
+ * such text past the checks at the door spoils their own record and nobody else's in the batch.
+ */
+function jsonParameter(rows: readonly unknown[]): string {
+  const json = JSON.stringify(rows);
+  // Well-formed text has no need of an escape with a code, save for control characters.
+  if (!json.includes("\\u")) return json;
+  return JSON.stringify(
+    rows,
+    (_, value) =>
+      typeof value === "string" ? value.replaceAll("\0", "\ufffd").toWellFormed() : value,
+  );
+}
+
+/** Reports that a settlement asked for again has not queued before. */
+async function notYetThere(
+  tx: postgres.ISql,
+  reports: readonly AcceptedMessage[],
+): Promise<readonly AcceptedMessage[]> {
+  const ids = reports.map(({ id }) => queueIdToDecimal(id));
+  const rows = await tx.unsafe<{ id: string }[]>(statements.EXISTING_MESSAGES, [
+    `{${ids.join(",")}}`,
+  ], { prepare: true });
+  const existing = new Set(rows.map(({ id }) => id));
+  return existing.size === 0 ? reports : reports.filter((_, i) => !existing.has(ids[i]));
 }
 
 async function insertAll(sql: postgres.ISql, messages: readonly AcceptedMessage[]): Promise<void> {
@@ -203,7 +232,13 @@ async function settle(
   owner: string,
 ): Promise<void> {
   if (settlements.length === 0) return;
-  const rows = settlements.map((settlement) => {
+  const byDelivery = new Map<DeliveryId, Settlement>();
+  for (const settlement of settlements) {
+    const known = byDelivery.get(settlement.id);
+    // Of two outcomes for one delivery, the final one counts.
+    if (known === undefined || !isFinal(known)) byDelivery.set(settlement.id, settlement);
+  }
+  const rows = [...byDelivery.values()].map((settlement) => {
     const { message, recipient } = splitDeliveryId(settlement.id);
     const id = queueIdToDecimal(message);
     if (settlement.outcome === "released") {
@@ -224,7 +259,11 @@ async function settle(
       di: attempt.diagnostic,
     };
   });
-  await sql.unsafe(statements.SETTLE, [JSON.stringify(rows), owner], { prepare: true });
+  await sql.unsafe(statements.SETTLE, [jsonParameter(rows), owner], { prepare: true });
+}
+
+function isFinal({ outcome }: Settlement): boolean {
+  return outcome === "delivered" || outcome === "failed";
 }
 
 interface PendingRow {

@@ -83,6 +83,9 @@ export const SETTLE = `
   FROM s JOIN settled ON settled.message_id = s.id AND settled.recipient = s.n
   WHERE s.oc <> 'released'`;
 
+/** $1 message ids. */
+export const EXISTING_MESSAGES = "SELECT id FROM messages WHERE id = ANY($1::text::bigint[])";
+
 /** $1 what the owner's name begins with. */
 export const ABANDON = `
   UPDATE deliveries

@@ -146,8 +146,12 @@ class RedisDispatch implements Dispatch {
     const counts = await this.#connection.run(SCRIPTS.depth, keys, [GROUP]) as number[];
     return {
       retry: counts[0],
-      ready: this.#streams.map((_, shard) => counts[1 + 2 * shard]),
-      pending: this.#streams.map((_, shard) => counts[2 + 2 * shard]),
+      ready: this.#streams.map((_, shard) => counts[1 + 3 * shard]),
+      readySinceMs: this.#streams.map((_, shard) => {
+        const sinceMs = counts[3 + 3 * shard];
+        return sinceMs < 0 ? null : sinceMs;
+      }),
+      pending: this.#streams.map((_, shard) => counts[2 + 3 * shard]),
     };
   }
 

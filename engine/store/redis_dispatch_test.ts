@@ -279,7 +279,8 @@ async function replay(
       tell(await dispatch.reclaim(reclaim, { consumer: "bob", minIdleMs: 0, maxEntries }));
     } else await dispatch.acknowledge(held.splice(0, doing.acknowledge));
   }
-  return [...answers, await dispatch.depth()];
+  const { readySinceMs, ...counts } = await dispatch.depth();
+  return [...answers, counts, readySinceMs.map((sinceMs) => sinceMs !== null)];
 }
 
 test("it answers as memoryDispatch does, whatever is done", async (store) => {

@@ -1,0 +1,49 @@
+# Sluice in a container: everything is fetched while the image is built, and nothing when it starts.
+#   docker build --tag sluice .
+#   docker run --init --publish 25:2525 --volume sluice-data:/var/lib/sluice sluice
+FROM denoland/deno:2.9.6
+
+RUN install --directory --owner=deno --group=deno --mode=0700 /var/lib/sluice
+WORKDIR /app
+USER deno
+
+# The packages in a layer of their own, checked against the lock file.
+COPY --chown=deno:deno deno.json deno.lock ./
+RUN ["deno", "install", "--frozen"]
+
+COPY --chown=deno:deno LICENSE ./
+COPY --chown=deno:deno config ./config
+COPY --chown=deno:deno engine ./engine
+COPY --chown=deno:deno workers ./workers
+RUN ["deno", "cache", "--frozen", \
+  "engine/main.ts", "engine/cli.ts", "engine/migrate.ts", "engine/probe.ts", \
+  "engine/store/pglite_server.ts", "workers/session.ts", "workers/delivery.ts"]
+
+# Inside the container every address is the container's own: what is published decides who connects.
+ENV DATA_DIR=/var/lib/sluice \
+  LISTEN_ADDRESS=0.0.0.0 \
+  HTTP_ADDRESS=0.0.0.0 \
+  LOG_FORMAT=json \
+  DENO_NO_UPDATE_CHECK=1
+VOLUME ["/var/lib/sluice"]
+# SMTP, submission, submission over TLS, health and metrics.
+EXPOSE 2525 2587 2465 9090
+
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["deno", "run", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env=HTTP_PORT", "engine/probe.ts"]
+
+# The words of the task `serve` in deno.json.
+STOPSIGNAL SIGTERM
+ENTRYPOINT [ \
+  "deno", \
+  "run", \
+  "--no-prompt", \
+  "--allow-net", \
+  "--allow-read", \
+  "--allow-write", \
+  "--allow-sys=hostname", \
+  "--allow-ffi", \
+  "--allow-env=SERVER_HOSTNAME,SERVER_DOMAIN,LISTEN_ADDRESS,SMTP_PORT,SUBMISSION_PORT,SMTPS_PORT,HTTP_ADDRESS,HTTP_PORT,DATABASE_URL,REDIS_URL,DATA_DIR,TLS_CERT_PATH,TLS_KEY_PATH,ENABLE_AUTH,AUTH_METHODS,MAX_MESSAGES_PER_HOUR,MAX_MESSAGES_PER_DAY,MAX_MESSAGE_BYTES,MAX_RECIPIENTS,MAX_RECEIVED_HOPS,SMARTHOST,RELAY_NETWORKS,DELIVERY_PORT,DNS_SERVERS,SESSION_WORKERS,DELIVERY_WORKERS,GREET_PAUSE_MS,SESSION_IDLE_TIMEOUT_S,SESSION_MEMORY_BYTES,MAX_CONNECTIONS,MAX_CONNECTIONS_PER_IP,SHUTDOWN_GRACE_S,RETRY_FIRST_DELAY_S,RETRY_MAX_DELAY_S,RETRY_GROWTH,QUEUE_LIFETIME_S,HISTORY_DAYS,CONNECTIONS_PER_DESTINATION,DELIVERY_IDLE_S,DELIVERY_CONNECT_TIMEOUT_S,DELIVERY_COMMAND_TIMEOUT_S,LEASE_S,LOG_LEVEL,LOG_FORMAT", \
+  "--ignore-env", \
+  "engine/main.ts" \
+]

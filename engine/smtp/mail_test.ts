@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import { parseNetworks } from "../routing/networks.ts";
+import { decideMail } from "./mail.ts";
+import type { Client, SessionPolicy } from "./session.ts";
+
+const networks = parseNetworks("");
+assert.ok(networks.kind === "networks");
+const POLICY: SessionPolicy = {
+  hostname: "mx.example.org",
+  localDomain: "example.org",
+  maxMessageOctets: 10_000,
+  maxRecipients: 3,
+  maxReceivedHops: 5,
+  idleTimeoutMs: 1000,
+  greetPauseMs: 0,
+  relayNetworks: networks.networks,
+};
+const STRANGER: Client = { address: "192.0.2.1", port: 1, listener: "smtp", mayRelay: false };
+
+function mail(argument: string, client: Partial<Client> = {}, isFull = false) {
+  return decideMail(Buffer.from(argument, "utf8"), {
+    client: { ...STRANGER, ...client },
+    policy: POLICY,
+    isFull,
+  });
+}
+
+function codes(decision: ReturnType<typeof decideMail>): string {
+  return `${decision.reply.code} ${decision.reply.enhancedStatus}`;
+}
+
+Deno.test("decideMail: begins a transaction with what the parameters say (RFC 1870, RFC 6152, RFC 6531)", () => {
+  const decision = mail("<дима@example.org> size=1234 BODY=8bitmime SMTPUTF8");
+  assert.ok(decision.kind === "begun");
+  assert.deepEqual(decision.transaction, {
+    reversePath: "дима@example.org",
+    bodyType: "8bitmime",
+    smtpUtf8: true,
+    announcedOctets: 1234,
+    recipients: new Map(),
+  });
+  const plain = mail("<>");
+  assert.ok(plain.kind === "begun");
+  assert.deepEqual(plain.transaction, {
+    reversePath: "",
+    bodyType: "7bit",
+    smtpUtf8: false,
+    announcedOctets: 0,
+    recipients: new Map(),
+  });
+});
+
+Deno.test("decideMail: refuses with the codes of the fault", () => {
+  const refusals: [string, string][] = [
+    ["", "501 5.1.7"],
+    ["a@example.org", "501 5.1.7"],
+    [`<${"a".repeat(300)}@example.org>`, "501 5.1.7"],
+    ["<дима@example.org>", "553 5.6.7"],
+    ["<a@example.org>SIZE=1", "501 5.5.4"],
+    ["<a@example.org> SIZE=1 SIZE=1", "501 5.5.4"],
+    ["<a@example.org> SIZE", "501 5.5.4"],
+    ["<a@example.org> SIZE=0x10", "501 5.5.4"],
+    ["<a@example.org> SIZE=10001", "552 5.3.4"],
+    ["<a@example.org> BODY", "501 5.5.4"],
+    ["<a@example.org> BODY=BINARYMIME", "501 5.5.4"],
+    ["<a@example.org> SMTPUTF8=yes", "501 5.5.4"],
+    ["<a@example.org> RET=FULL", "555 5.5.4"],
+    ["<a@example.org> AUTH=<>", "555 5.5.4"],
+  ];
+  for (const [argument, expected] of refusals) {
+    const decision = mail(argument);
+    assert.equal(decision.kind, "refused", argument);
+    assert.equal(codes(decision), expected, argument);
+  }
+  assert.equal(mail("<a@example.org> SIZE=10000").kind, "begun");
+});
+
+Deno.test("decideMail: on submission only those who may relay begin (RFC 6409 §4.3)", () => {
+  for (const listener of ["submission", "smtps"] as const) {
+    assert.equal(codes(mail("<a@example.org>", { listener })), "530 5.7.0");
+    assert.equal(mail("<a@example.org>", { listener, mayRelay: true }).kind, "begun");
+  }
+});
+
+Deno.test("decideMail: with memory full it puts off, but says first what will never do", () => {
+  assert.equal(codes(mail("<a@example.org>", {}, true)), "452 4.3.1");
+  assert.equal(codes(mail("<a@example.org> SIZE=10001", {}, true)), "552 5.3.4");
+});
+
+Deno.test("decideMail: octets of any kind never throw", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (octets) => {
+    decideMail(octets, { client: STRANGER, policy: POLICY, isFull: false });
+  }));
+});

@@ -1,0 +1,111 @@
+/** A server, the load in front of it, the sink behind it and the book of what became of the mail. */
+import { until } from "../fixtures/process.ts";
+import { Ledger } from "./ledger.ts";
+import { Load, type LoadOptions } from "./load.ts";
+import { freePorts } from "./ports.ts";
+import { Sink } from "./sink.ts";
+import { Sluice, type SluiceOptions } from "./sluice.ts";
+
+export interface WorldOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly inspect?: boolean;
+  /** A directory the caller keeps; left out, one that ends with the world. */
+  readonly dataDir?: string;
+}
+
+const SETTLED_MS = 60_000;
+const PROGRESS_MS = 30_000;
+
+export class World implements AsyncDisposable {
+  readonly ledger = new Ledger();
+  readonly #startedMs = performance.now();
+  readonly #stack = new AsyncDisposableStack();
+  #sink: Sink | null = null;
+  #servers: Sluice[] = [];
+  #load: Load | null = null;
+
+  /** With one server in it, which is ready. */
+  static async open(options: WorldOptions = {}): Promise<World> {
+    const world = new World();
+    try {
+      const [port] = freePorts(1);
+      world.#sink = world.#stack.use(await Sink.start(port, world.ledger));
+      await world.addServer(options);
+      return world;
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get sink(): Sink {
+    return this.#sink!;
+  }
+
+  get sluice(): Sluice {
+    return this.#servers[0];
+  }
+
+  /** Another server with the same next hop, which is ready. */
+  async addServer({ env, inspect, dataDir }: WorldOptions): Promise<Sluice> {
+    const options: SluiceOptions = {
+      inspect,
+      dataDir: dataDir ?? await this.#temporaryDirectory(),
+      env: { SMARTHOST: `smtp://127.0.0.1:${this.sink.port}`, ...env },
+    };
+    const sluice = this.#stack.use(new Sluice(options));
+    this.#servers.push(sluice);
+    await sluice.start();
+    return sluice;
+  }
+
+  /** Begins to send to all servers there are. */
+  send(options: Omit<LoadOptions, "ledger" | "ports"> = {}): Load {
+    const ports = this.#servers.map(({ smtpPort }) => smtpPort);
+    this.#load = this.#stack.use(Load.start({ ...options, ports, ledger: this.ledger }));
+    return this.#load;
+  }
+
+  /** Resolves once so many more messages were acknowledged. */
+  async progress(messages: number): Promise<void> {
+    const goal = this.ledger.acknowledged.size + messages;
+    await until(() => this.ledger.acknowledged.size >= goal, PROGRESS_MS);
+  }
+
+  /**
+   * Ends the load, waits until everything acknowledged arrived and nothing is left to deliver, and
+   * closes the book. `explained` is how many duplicates there is a reason for.
+   */
+  async close(scenario: string, explained: number): Promise<void> {
+    await this.#load?.stop();
+    const { ledger } = this;
+    const stoppedMs = performance.now();
+    const isEmpty = async () =>
+      ledger.lost.length === 0 && await this.#servers.at(-1)!.unfinished() === 0;
+    await until(isEmpty, SETTLED_MS).catch(() => this.#explain(scenario));
+    const endedMs = performance.now();
+    ledger.close(scenario, {
+      explained,
+      seconds: (endedMs - this.#startedMs) / 1000,
+      backlogSeconds: (endedMs - stoppedMs) / 1000,
+    });
+    const silences = this.#load?.silences ?? 0;
+    if (silences > 0) throw new Error(`${silences} commands had no reply in time`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  async #explain(scenario: string): Promise<void> {
+    const left = await this.#servers.at(-1)!.unfinished();
+    const told = this.#servers.flatMap(({ told }) => told.errors.slice(-30));
+    console.log(`${scenario}: not empty in time, ${left} left\n${told.join("\n")}`);
+  }
+
+  async #temporaryDirectory(): Promise<string> {
+    const directory = await Deno.makeTempDir({ prefix: "sluice-chaos-" });
+    this.#stack.defer(() => Deno.remove(directory, { recursive: true }));
+    return directory;
+  }
+}
