@@ -4,8 +4,9 @@ import { connect } from "node:net";
 import { until } from "./fixtures/process.ts";
 import { startServer } from "./fixtures/server.ts";
 
-const WARM_UP = 10_000;
 const CONNECTIONS = 50_000;
+const WAVE = 10_000;
+const WARM_UP_WAVES = 3;
 const AT_ONCE = 64;
 /** Several, so that the client's ports last. */
 const ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
@@ -74,12 +75,20 @@ Deno.test("serve: 50,000 connections leave descriptors and memory where they wer
     LOG_LEVEL: "warning",
     SESSION_WORKERS: "2",
   });
-  await visits(server.ports.smtp, WARM_UP);
-  const before = await settled(server.httpPort);
+  // Memory goes up and down with the garbage collector: what counts is whether its highs rise.
+  const highest = async (waves: number) => {
+    let high: Usage = { descriptors: 0, residentOctets: 0, open: 0 };
+    for (let wave = 0; wave < waves; wave++) {
+      await visits(server.ports.smtp, WAVE);
+      const now = await settled(server.httpPort);
+      if (now.residentOctets > high.residentOctets) high = now;
+    }
+    return high;
+  };
+  const before = await highest(WARM_UP_WAVES);
   const startedMs = performance.now();
-  await visits(server.ports.smtp, CONNECTIONS);
+  const after = await highest(CONNECTIONS / WAVE);
   const seconds = (performance.now() - startedMs) / 1000;
-  const after = await settled(server.httpPort);
   const mebibytes = (octets: number) => Math.round(octets / 1024 / 1024);
   console.log(
     `${CONNECTIONS} connections in ${seconds.toFixed(1)} s; ` +

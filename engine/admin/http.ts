@@ -103,7 +103,7 @@ function requestHandler(options: AdminHttpOptions, closing: AbortSignal) {
       case "found": {
         const timeUp = new AbortController();
         const timer = setTimeout(() => timeUp.abort(), timeoutMs);
-        const signal = AbortSignal.any([timeUp.signal, request.signal, closing]);
+        const signal = AbortSignal.any([timeUp.signal, closing]);
         try {
           const handling = Promise.resolve(
             found.handler(request, { params: found.params, signal }),

@@ -95,13 +95,6 @@ function nextSteps(facts: BannerFacts): string[] {
       `  swaks --server ${reachable(facts.smtp)} --port ${facts.smtp.port} --to ${recipient}`,
     );
   }
-  if (facts.submission.port !== 0) {
-    const { port } = facts.submission;
-    lines.push(
-      `  swaks --server ${reachable(facts.submission)} --port ${port} --tls ` +
-        `--auth-user ${recipient} --from ${recipient} --to ${recipient}`,
-    );
-  }
   lines.push(`  ${CLI} domain add example.org`, `  ${CLI} user add ann@example.org`);
   if (facts.smtp.addresses.every(isLoopback)) {
     lines.push(
