@@ -105,11 +105,15 @@ export class MessageReader {
     let state = this.#state;
     let keepFrom = 0;
     let at = 0;
-    for (; at < chunk.length; at++) {
-      const octet = chunk[at]!;
+    const { length } = chunk;
+    for (; at < length; at++) {
+      // Most octets are neither line ends nor dots behind them: a loop of its own for those.
       if (state === State.Text) {
-        if (octet > CR) continue;
-      } else if (state === State.AfterCr) {
+        while (at < length && chunk[at] > CR) at++;
+        if (at === length) break;
+      }
+      const octet = chunk[at];
+      if (state === State.AfterCr) {
         if (octet === LF) {
           state = State.LineStart;
           continue;
@@ -129,7 +133,7 @@ export class MessageReader {
           continue;
         }
         keepFrom = at;
-      } else {
+      } else if (state === State.AfterDotCr) {
         if (octet === LF) {
           this.#readOctets += at + 1;
           return at + 1;

@@ -11,8 +11,14 @@ const POSTGRES_EPOCH_MS = 946_684_800_000;
 const INITIAL_OCTETS = 16 * 1024;
 
 export class CopyRows {
-  #octets: Buffer = Buffer.allocUnsafeSlow(INITIAL_OCTETS);
-  #end = HEADER.copy(this.#octets);
+  #octets: Buffer;
+  #end: number;
+
+  /** @param sizeOctets what the rows will about take; more is made room for. */
+  constructor(sizeOctets = INITIAL_OCTETS) {
+    this.#octets = Buffer.allocUnsafeSlow(HEADER.length + sizeOctets);
+    this.#end = HEADER.copy(this.#octets);
+  }
 
   /** Begins a row of that many columns. */
   row(columns: number): this {
