@@ -5,10 +5,10 @@
 
 export type Side = "postfix" | "sluice";
 
-/** a, b: accepting only; c, d: through to the sink; e: memory; x: every message exactly once. */
-export type ScenarioId = "a" | "b" | "c" | "d" | "e" | "x";
+/** a, b: accepting only; c, f, d: through to the sink; e: memory; x: every message exactly once. */
+export type ScenarioId = "a" | "b" | "c" | "f" | "d" | "e" | "x";
 
-export type LoadScenarioId = "a" | "b" | "c" | "d";
+export type LoadScenarioId = "a" | "b" | "c" | "f" | "d";
 
 /** Whose processor time it was; `harness` is this program itself. */
 export type CpuGroup = "server" | "postgres" | "redis" | "load" | "sink" | "harness";
@@ -50,9 +50,16 @@ export const loadScenarios: Readonly<Record<LoadScenarioId, LoadScenario>> = {
   },
   c: {
     id: "c",
-    title: "end to end, 2 KiB",
+    title: "end to end, kept connections, 2 KiB",
     sizeOctets: 2048,
     keepConnections: true,
+    until: "arrived",
+  },
+  f: {
+    id: "f",
+    title: "end to end, a connection a message, 2 KiB",
+    sizeOctets: 2048,
+    keepConnections: false,
     until: "arrived",
   },
   d: {
@@ -90,6 +97,8 @@ export interface ThroughputSample {
   readonly messages: number;
   readonly seconds: number;
   readonly ratePerSecond: number;
+  /** What the clients saw, while the server also delivered in c, f and d. */
+  readonly acceptedPerSecond: number;
   readonly cpu: CpuPerMessage;
 }
 
@@ -101,7 +110,7 @@ export interface LatencySample {
   /** The pace asked for: half of the peak found in the same round. */
   readonly pacedPerSecond: number;
   readonly sentPerSecond: number;
-  /** From just before DATA is written to the 250 (a, b) or the arrival at the sink (c, d). */
+  /** From just before DATA is written to the 250 (a, b) or the arrival at the sink (c, f, d). */
   readonly latencyMs: Percentiles;
   /** How far behind its schedule the load generator wrote DATA; shows when the pace was not held. */
   readonly behindScheduleMs: Percentiles;

@@ -43,7 +43,7 @@ export const usage = `deno task bench [flags]
   --results PATH       where to write (bench/results); "none": nowhere
 `;
 
-const scenarios: readonly ScenarioId[] = ["a", "b", "c", "d", "e", "x"];
+const scenarios: readonly ScenarioId[] = ["a", "b", "c", "f", "d", "e", "x"];
 
 /** @throws {UsageError} in words for the one who typed it. */
 export function parseOptions(args: readonly string[]): BenchOptions {

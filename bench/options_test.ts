@@ -4,7 +4,7 @@ import { parseOptions, UsageError } from "./options.ts";
 Deno.test("parseOptions: defaults are three rounds of every scenario on both sides", () => {
   const options = parseOptions([]);
   assert.equal(options.rounds, 3);
-  assert.deepEqual([...options.only], ["a", "b", "c", "d", "e", "x"]);
+  assert.deepEqual([...options.only], ["a", "b", "c", "f", "d", "e", "x"]);
   assert.equal(options.skip.size, 0);
   assert.equal(options.messages, null);
 });

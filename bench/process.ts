@@ -17,8 +17,7 @@ export type PortUse =
   | "sluiceHttp"
   | "postgres"
   | "redis"
-  | "sink"
-  | "closed";
+  | "sink";
 
 export const portOffsets: Readonly<Record<PortUse, number>> = {
   postfix: 0,
@@ -27,7 +26,6 @@ export const portOffsets: Readonly<Record<PortUse, number>> = {
   postgres: 3,
   redis: 4,
   sink: 5,
-  closed: 6,
 };
 
 export interface Started {

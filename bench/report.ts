@@ -78,6 +78,9 @@ function loadRows(summaries: Summaries, scenario: LoadScenario): readonly Row[] 
   return [
     { label: `${id}  ${scenario.title}` },
     row("messages/s", 0, (load) => load.ratePerSecond),
+    ...(scenario.until === "arrived"
+      ? [row("  accepted/s meanwhile", 0, (load) => load.acceptedPerSecond)]
+      : []),
     row("CPU ms/message, whole machine", 2, (load) => load.cpuMachineMs),
     ...cpuGroups
       .filter((group) => relevant(summaries, id, group))

@@ -23,6 +23,7 @@ function throughput(side: Side, round: number, ratePerSecond: number, idleCores 
     messages: 1000,
     seconds: 1,
     ratePerSecond,
+    acceptedPerSecond: ratePerSecond,
     cpu: { machineMs: 1000 / ratePerSecond, groupsMs: groups, idleCores },
   };
 }

@@ -75,10 +75,13 @@ class Course {
     this.#context = context;
   }
 
-  /** Finds the number of sessions at which a side is fastest: a stands for a and b, c for c and d. */
+  /** Finds the number of sessions at which a side is fastest: a stands for a and b, c for the others. */
   async chooseSessions(contender: Contender, id: "a" | "c"): Promise<void> {
     const choices = this.#context.options.sessionChoices;
-    if (choices.length === 1 || !this.#wants(id, id === "a" ? "b" : "d")) return;
+    if (
+      choices.length === 1 ||
+      !this.#wants(...(id === "a" ? ["a", "b"] as const : ["c", "f", "d"] as const))
+    ) return;
     const scenario = loadScenarios[id];
     const role = id === "a" ? "hold" : "relay";
     await this.#phase(contender, { name: `sessions ${id}`, role }, async (server, stack) => {
@@ -108,11 +111,11 @@ class Course {
     }
   }
 
-  /** c, d: throughput through to a sink that only counts. */
+  /** c, f, d: throughput through to a sink that only counts. */
   async relaying(contender: Contender, round: number): Promise<void> {
-    const wanted = this.#wanted(["c", "d"]);
+    const wanted = this.#wanted(["c", "f", "d"]);
     if (wanted.length === 0) return;
-    const name = `c d, round ${round}`;
+    const name = `c f d, round ${round}`;
     await this.#phase(contender, { name, role: "relay" }, async (server, stack) => {
       const sink = await this.#countingSink(stack);
       for (const scenario of wanted) {

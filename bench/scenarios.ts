@@ -39,12 +39,12 @@ const probeMessages = 300;
 const warmBatchSeconds = 0.7;
 const warmBatchLimit = 6;
 
-/** Sends so many messages; gives the seconds until the last was accepted or had arrived. */
+/** Sends so many messages; gives the seconds until the last was accepted, and until it had arrived. */
 async function sendAll(
   bench: Bench,
   server: RunningServer,
   load: Load & { messages: number; sink: CountingSink | null },
-): Promise<number> {
+): Promise<{ seconds: number; acceptSeconds: number }> {
   const { scenario, sessions, messages, sink } = load;
   const before = await sink?.count();
   const startedAtMs = Date.now();
@@ -56,10 +56,10 @@ async function sendAll(
     sizeOctets: scenario.sizeOctets,
     keepConnections: scenario.keepConnections,
   }, { tool: bench.loadTool, signal: bench.signal });
-  if (sink === null || before === undefined) return seconds;
+  if (sink === null || before === undefined) return { seconds, acceptSeconds: seconds };
   const expected = before.arrived + messages;
   const last = await allArrived(sink, { expected, seconds, signal: bench.signal });
-  return (last - startedAtMs) / 1000;
+  return { seconds: (last - startedAtMs) / 1000, acceptSeconds: seconds };
 }
 
 /** Unix milliseconds of the last of the expected messages; @throws when some never come. */
@@ -96,7 +96,8 @@ export async function warmUp(
   server: RunningServer,
   load: Load & { sink: CountingSink | null },
 ): Promise<number> {
-  let rate = probeMessages / await sendAll(bench, server, { ...load, messages: probeMessages });
+  const probe = await sendAll(bench, server, { ...load, messages: probeMessages });
+  let rate = probeMessages / probe.seconds;
   for (let batch = 1; batch <= warmBatchLimit; batch++) {
     const before = rate;
     rate = await trialRate(bench, server, { ...load, rate, seconds: warmBatchSeconds });
@@ -112,7 +113,8 @@ export async function trialRate(
   load: Load & { sink: CountingSink | null; rate: number; seconds: number },
 ): Promise<number> {
   const messages = Math.ceil(load.rate * load.seconds);
-  return messages / await sendAll(bench, server, { ...load, messages });
+  const { seconds } = await sendAll(bench, server, { ...load, messages });
+  return messages / seconds;
 }
 
 export async function measureThroughput(
@@ -126,7 +128,7 @@ export async function measureThroughput(
   await pause(settleMs, bench.signal);
   const idleCores = await readIdleCores(idleLookMs, bench.signal);
   const before = await readCpu(roots);
-  const seconds = await sendAll(bench, server, { ...load, messages });
+  const { seconds, acceptSeconds } = await sendAll(bench, server, { ...load, messages });
   await pause(settleMs, bench.signal);
   const after = await readCpu(roots);
   return {
@@ -136,6 +138,7 @@ export async function measureThroughput(
     messages,
     seconds,
     ratePerSecond: messages / seconds,
+    acceptedPerSecond: messages / acceptSeconds,
     cpu: cpuPerMessage({ before, after }, { messages, idleCores }),
   };
 }

@@ -14,6 +14,7 @@ import { median } from "./statistics.ts";
 export interface LoadSummary {
   readonly sessions: number | null;
   readonly ratePerSecond: number | null;
+  readonly acceptedPerSecond: number | null;
   readonly cpuMachineMs: number | null;
   readonly cpuGroupsMs: Readonly<Record<CpuGroup, number | null>>;
   readonly pacedPerSecond: number | null;
@@ -62,6 +63,7 @@ function summarizeLoad(samples: readonly Sample[], id: LoadScenarioId): LoadSumm
   return {
     sessions: runs.at(-1)?.sessions ?? null,
     ratePerSecond: median(runs.map((run) => run.ratePerSecond)),
+    acceptedPerSecond: median(runs.map((run) => run.acceptedPerSecond)),
     cpuMachineMs: median(runs.map((run) => run.cpu.machineMs)),
     cpuGroupsMs: Object.fromEntries(
       cpuGroups.map((group) => [group, median(runs.map((run) => run.cpu.groupsMs[group]))]),

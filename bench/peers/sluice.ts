@@ -54,14 +54,15 @@ async function startSluice(
     HTTP_PORT: String(httpPort),
     DATA_DIR: `${directory}/data`,
     RELAY_NETWORKS: "127.0.0.0/8,::1",
-    // Holding mail is a next hop that refuses connections.
-    SMARTHOST: `smtp://127.0.0.1:${workplace.port(options.role === "hold" ? "closed" : "sink")}`,
+    SMARTHOST: `smtp://127.0.0.1:${workplace.port("sink")}`,
     // What an operator would run with; Postfix logs each message too.
     LOG_LEVEL: "info",
     LOG_FORMAT: "json",
   };
   if (options.sessionWorkers !== null) env.SESSION_WORKERS = String(options.sessionWorkers);
   if (options.deliveryWorkers !== null) env.DELIVERY_WORKERS = String(options.deliveryWorkers);
+  // A server that only accepts: what Postfix does with mail on hold.
+  if (options.role === "hold") env.DELIVERY_WORKERS = "0";
   if (stores !== null) {
     await stores.redis.flush();
     env.DATABASE_URL = await stores.postgres.freshDatabase(database);
