@@ -68,11 +68,15 @@ async function serve(config: Config, log: Log): Promise<void> {
     }),
   );
   const meter = stack.use(openProcessMeter());
+  const node = await nodeName(config.dataDir);
+  const spool = postgresSpool(sql);
+  // What this node held when it ended is free again, before its new workers take leases of their own.
+  await spool.abandon(`${node}/`);
   const server = new Server({
     config,
-    node: await nodeName(config.dataDir),
+    node,
     database: database.target,
-    spool: postgresSpool(sql),
+    spool,
     dispatch,
     certificate,
     metrics,
