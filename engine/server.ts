@@ -41,6 +41,8 @@ export class Server {
   readonly #deliveries: WorkerPool<Config>;
   readonly #sessions: WorkerPool<Config>;
   readonly #drained = new Set<string>();
+  /** How many connections each session worker has adopted; the counter is shared with it. */
+  readonly #adopted: Int32Array<SharedArrayBuffer>[] = [];
   #certificate: Certificate;
   #acceptor: Acceptor | null = null;
   #incarnations = 0;
@@ -70,8 +72,7 @@ export class Server {
 
   /** Resolves once connections are accepted. */
   async start(): Promise<void> {
-    const { config, node, metrics } = this.#options;
-    await this.#housekeeper.abandon(`${node}/`);
+    const { config, metrics } = this.#options;
     await this.#housekeeper.rebuild();
     this.#housekeeper.start();
     await this.#until(() => this.#deliveries.areAllReady && this.#sessions.areAllReady);
@@ -87,6 +88,7 @@ export class Server {
       maxPerClient: config.maxConnectionsPerIp,
       hand: (worker, connections) =>
         this.#sessions.send(worker, { kind: "connections", connections }),
+      adopted: (worker) => Atomics.load(this.#adopted[worker], 0),
       onRefused: (reason, client) => {
         metrics.connectionsRefused.of({ reason }).inc();
         this.#log.warning("connection from {client_ip} refused: {reason}", {
@@ -170,6 +172,8 @@ export class Server {
       start: (index) => {
         // A name of its own for every life, so that the leases of the one before can be told apart.
         owners[index] = `${node}/${kind}-${index}/${Date.now()}.${this.#incarnations++}`;
+        const adopted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+        if (kind === "session") this.#adopted[index] = adopted;
         const [dispatch, transfer] = this.#dispatchTarget();
         return [{
           kind: "start",
@@ -178,6 +182,7 @@ export class Server {
           stores: { database, dispatch },
           certificate: this.#certificate,
           owner: owners[index],
+          adopted,
         }, transfer];
       },
       onMessage: (index, message) => this.#onMessage(kind, index, message),

@@ -86,17 +86,18 @@ runThread("delivery", async (thread) => {
     thread.metrics.poolConnections.of({ state: "idle" }).set(Math.max(0, open - waiting));
   }, TICK_MS);
   every(PROMOTE_MS, onError, () => dispatch.promote(Date.now(), PROMOTE_LIMIT));
-  every(RECLAIM_MS, onError, async () => {
+  const reclaim = async (idleMs: () => number) => {
     for (let found = RECLAIM_ENTRIES; found === RECLAIM_ENTRIES && !stop.signal.aborted;) {
-      const entries = await dispatch.reclaim(shards, {
-        consumer,
-        minIdleMs: RECLAIM_IDLE_MS,
-        maxEntries: RECLAIM_ENTRIES,
-      });
+      const options = { consumer, minIdleMs: idleMs(), maxEntries: RECLAIM_ENTRIES };
+      const entries = await dispatch.reclaim(shards, options);
       found = entries.length;
       if (found > 0) await courier.take(entries);
     }
-  });
+  };
+  // If this worker follows one that died, what that had read and not claimed need not wait.
+  const startedMs = Date.now();
+  reclaim(() => Date.now() - startedMs).catch(onError);
+  every(RECLAIM_MS, onError, () => reclaim(() => RECLAIM_IDLE_MS));
   const running = courier.run(stop.signal);
 
   return (message) => {

@@ -27,7 +27,7 @@ const CLOSED_REPORT_MS = 20;
 const DEADLINE_CHECK_MS = 1_000;
 
 runThread("session", async (thread) => {
-  const { config, stores, certificate } = thread.start;
+  const { config, stores, certificate, adopted } = thread.start;
   const log = logOf("session");
   const onError = (error: unknown) => log.error("store: {error}", { error: String(error) });
   const sql = connectPostgres(stores.database, {
@@ -63,7 +63,11 @@ runThread("session", async (thread) => {
   return (message) => {
     switch (message.kind) {
       case "connections":
-        for (const connection of message.connections) adopt(servers, connection, reportClosed);
+        for (const connection of message.connections) {
+          // Counted first: a descriptor closed by both sides could be somebody else's by then.
+          Atomics.add(adopted, 0, 1);
+          adopt(servers, connection, reportClosed);
+        }
         break;
       case "handoff":
         handoffs[message.delivery]?.close();

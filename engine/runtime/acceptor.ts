@@ -26,7 +26,16 @@ export interface AcceptorOptions {
   readonly maxPerClient: number;
   /** False when the worker is down. */
   readonly hand: (worker: number, connections: readonly HandedConnection[]) => boolean;
+  /** How many connections this worker has adopted in its present, or else its last, life. */
+  readonly adopted: (worker: number) => number;
   readonly onRefused: (reason: RefusedConnection, client: string) => void;
+}
+
+/** Connections handed to a worker that has not adopted them yet, in order. */
+interface Transit {
+  connections: HandedConnection[];
+  /** Connections the worker adopted before these. */
+  adopted: number;
 }
 
 const GOODBYE: Record<RefusedConnection, string> = {
@@ -43,12 +52,17 @@ export class Acceptor implements AsyncDisposable {
   /** Connections by client network, and of whom each worker holds how many. */
   readonly #clients = new Map<string, number>();
   readonly #held: Map<string, number>[];
+  readonly #transit: Transit[];
 
   /** Accepts at once. @throws {Error} when a port cannot be bound. */
   constructor(options: AcceptorOptions) {
     this.#options = options;
     this.#loads = Array.from({ length: options.workers }, () => null);
     this.#held = Array.from({ length: options.workers }, () => new Map());
+    this.#transit = Array.from(
+      { length: options.workers },
+      () => ({ connections: [], adopted: 0 }),
+    );
     this.#door = options.listen((connections) => this.#admit(connections));
   }
 
@@ -58,11 +72,14 @@ export class Acceptor implements AsyncDisposable {
 
   workerReady(worker: number): void {
     this.#loads[worker] = 0;
+    this.#transit[worker] = { connections: [], adopted: 0 };
   }
 
-  /** A worker died, and its connections with it. */
+  /** A worker died, and its connections with it; those it had not adopted are still ours to end. */
   workerGone(worker: number): void {
     this.#loads[worker] = null;
+    for (const { fd, address } of this.#unadopted(worker)) this.#refuse(fd, "busy", address);
+    this.#transit[worker].connections = [];
     for (const [client, count] of this.#held[worker]) this.#discount(client, count);
     this.#held[worker].clear();
   }
@@ -116,9 +133,21 @@ export class Acceptor implements AsyncDisposable {
   }
 
   #hand(worker: number, batch: readonly HandedConnection[]): void {
-    if (this.#options.hand(worker, batch)) return;
+    if (this.#options.hand(worker, batch)) {
+      this.#unadopted(worker).push(...batch);
+      return;
+    }
     this.connectionsClosed(worker, batch.map(({ address }) => address));
     for (const { fd, address } of batch) this.#refuse(fd, "busy", address);
+  }
+
+  #unadopted(worker: number): HandedConnection[] {
+    const transit = this.#transit[worker];
+    const adopted = this.#options.adopted(worker);
+    // The count may wrap.
+    transit.connections.splice(0, (adopted - transit.adopted) | 0);
+    transit.adopted = adopted;
+    return transit.connections;
   }
 
   #refuse(fd: number, reason: RefusedConnection, client: string): void {

@@ -36,6 +36,8 @@ export type ToWorker<Config> =
     readonly certificate: Certificate | null;
     /** Names the leases this worker takes, never used before. */
     readonly owner: string;
+    /** One counter of the connections this worker adopted, read when it died. */
+    readonly adopted: Int32Array<SharedArrayBuffer>;
   }
   /** Bounded by the connections the main thread admits. */
   | { readonly kind: "connections"; readonly connections: readonly HandedConnection[] }

@@ -6,6 +6,7 @@
  */
 import type postgres from "postgres";
 import { firstDecimalAt, type QueueId, queueIdMs } from "../mail/queue_id.ts";
+import { inTransaction } from "./postgres_client.ts";
 
 const SLOTS = 16;
 const SLOT_MS = 5 * 60_000;
@@ -28,7 +29,7 @@ export async function purgeBodies(sql: postgres.Sql, nowMs: number): Promise<voi
   const current = Math.floor(nowMs / SLOT_MS);
   for (let age = YOUNG_SLOTS; age < SLOTS - 1; age++) {
     const slot = (current - age) % SLOTS;
-    await sql.begin(async (tx) => {
+    await inTransaction(sql, async (tx) => {
       await tx`SET LOCAL lock_timeout = '1s'`;
       const [lock] = await tx`SELECT pg_try_advisory_xact_lock(${PURGE_LOCK}) AS held`;
       if (!lock?.held) return;
@@ -60,7 +61,7 @@ async function unfinishedIn(sql: postgres.ISql, startMs: number): Promise<number
         AND message_id >= ${firstDecimalAt(startMs)}::bigint AND message_id < ${
     firstDecimalAt(startMs + SLOT_MS)
   }::bigint
-      LIMIT ${FEW + 1}) AS some`;
+      LIMIT ${FEW + 1}) AS counted`;
   return row?.count ?? 0;
 }
 

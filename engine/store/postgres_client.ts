@@ -33,6 +33,12 @@ export const PLANNER_SETTINGS = {
   jit: "off",
   plan_cache_mode: "force_generic_plan",
 } as const;
+/**
+ * Nothing but blanks, which Postgres skips. When a connection ends in the same turn as something is
+ * written to it, the library keeps that for the next one and, while there are less than 1024 octets,
+ * waits for a timer that it stopped: its greeting would never leave. A longer one does at once.
+ */
+const ROOMY_GREETING = " ".repeat(1024);
 /** Longest wait between two attempts to reconnect, in seconds. */
 const MAX_BACKOFF_SECONDS = 2;
 
@@ -58,7 +64,11 @@ export function connectPostgres(
     fetch_types: false,
     onnotice: () => {},
     backoff: (retries: number) => Math.min(MAX_BACKOFF_SECONDS, 0.05 * 2 ** Math.min(retries, 10)),
-    connection: { application_name: options.applicationName, ...PLANNER_SETTINGS },
+    connection: {
+      application_name: options.applicationName,
+      ...PLANNER_SETTINGS,
+      options: ROOMY_GREETING,
+    },
   };
   // The library's types know neither `socket` nor what it is called with.
   const withSocket = (path: string | null) =>
@@ -76,6 +86,38 @@ export function connectPostgres(
 }
 
 /**
+ * `sql.begin`, save that nothing more is said over a connection that is gone: the library would write the
+ * rollback to no socket, and throw where nobody can catch it. `isLost` tells, between two statements,
+ * that the connection went meanwhile; then no further one may be run.
+ */
+export async function inTransaction<T>(
+  sql: postgres.Sql,
+  run: (tx: postgres.TransactionSql, isLost: () => boolean) => Promise<T>,
+): Promise<T> {
+  let isOver = false;
+  const done = sql.begin(async (tx) => {
+    try {
+      return await run(tx, () => isOver);
+    } catch (error) {
+      // The loss has its own way to reject what `begin` answered.
+      if (isOver || endsConnection(error)) await new Promise<never>(() => {});
+      throw error;
+    }
+  }) as Promise<T>;
+  try {
+    return await done;
+  } finally {
+    isOver = true;
+  }
+}
+
+/** Whether an error means that the connection is gone, or about to go (SQLSTATE 57P01 to 57P05). */
+function endsConnection(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && (UNAVAILABLE_CODES.has(code) || code.startsWith("57P"));
+}
+
+/**
  * Makes sockets that do not hold back small packets. The library loses a connection for good when its
  * factory fails, so the socket is handed over while it still connects, and fails by its events.
  */
@@ -83,14 +125,30 @@ function socketFactory(socketPath: string | null): (endpoints: Endpoints) => Soc
   let attempt = 0;
   return (endpoints) => {
     const path = socketPath ?? endpoints.path;
-    if (path) return createConnection({ path });
+    if (path) return failingOnClose(createConnection({ path }));
     const index = attempt++ % endpoints.host.length;
     const address: NetConnectOpts = { host: endpoints.host[index], port: endpoints.port[index] };
     const socket = createConnection(address);
     socket.once("connect", () => socket.setNoDelay(true));
     // The library takes the name to check the server's certificate against from here.
-    return Object.assign(socket, address);
+    return Object.assign(failingOnClose(socket), address);
   };
+}
+
+/**
+ * Every close is an error first, heard before the library's own listener for the close: that one forgets
+ * queries begun since an error before, and runs into its own null amid a COPY.
+ */
+function failingOnClose(socket: Socket): Socket {
+  socket.once("close", () => {
+    if (socket.listenerCount("error") === 0) return;
+    socket.emit("error", new ConnectionClosedError("the connection was closed"));
+  });
+  return socket;
+}
+
+class ConnectionClosedError extends Error {
+  readonly code = "CONNECTION_CLOSED";
 }
 
 /** SQLSTATE classes: connection, resources, operator intervention, system, internal. */

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type postgres from "postgres";
-import { asStoreError } from "./postgres_client.ts";
+import { asStoreError, inTransaction } from "./postgres_client.ts";
 
 /** Whoever migrates holds this transaction-level lock; the value means nothing else. */
 const MIGRATION_LOCK = 7_285_423;
@@ -37,7 +37,7 @@ export async function migrate(
     options.folder ?? new URL("./migrations/", import.meta.url),
   );
   try {
-    const missing = await sql.begin(async (tx) => {
+    const missing = await inTransaction(sql, async (tx) => {
       await lock(tx);
       await tx`
         CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -50,7 +50,7 @@ export async function migrate(
     });
     const applied: string[] = [];
     for (const migration of missing) {
-      if (await sql.begin((tx) => apply(tx, migration))) applied.push(migration.name);
+      if (await inTransaction(sql, (tx) => apply(tx, migration))) applied.push(migration.name);
     }
     return { applied };
   } catch (error) {

@@ -12,7 +12,8 @@ import {
   queueIdToDecimal,
 } from "../mail/queue_id.ts";
 import { bodiesSlot, purgeBodies } from "./postgres_bodies.ts";
-import { asStoreError } from "./postgres_client.ts";
+import { asStoreError, inTransaction } from "./postgres_client.ts";
+import { StoreUnavailableError } from "./errors.ts";
 import { CopyRows } from "./postgres_copy.ts";
 import type {
   AcceptedMessage,
@@ -28,6 +29,8 @@ import * as statements from "./postgres_spool_statements.ts";
 
 /** Mean octets of a batch's messages from which COPY costs less than hexadecimal parameters. */
 const COPY_FROM_OCTETS = 16 * 1024;
+/** What a row of COPY takes besides its body. */
+const ROW_OCTETS = 32;
 
 export function postgresSpool(sql: postgres.Sql): Spool {
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
@@ -37,25 +40,25 @@ export function postgresSpool(sql: postgres.Sql): Spool {
       throw asStoreError(error);
     }
   };
-  const insert = async (tx: postgres.ISql, messages: readonly AcceptedMessage[]) => {
-    if (messages.length === 0) return;
+  const commit = async (messages: readonly AcceptedMessage[]) => {
     const octets = messages.reduce((sum, message) => sum + message.octets.length, 0);
-    if (octets / messages.length < COPY_FROM_OCTETS) {
-      await insertAll(tx, messages);
-    } else if ("savepoint" in tx) await copyAll(tx, messages);
-    else await sql.begin((inner) => copyAll(inner, messages));
+    if (octets < COPY_FROM_OCTETS * messages.length) await insertAll(sql, messages);
+    else if (messages.length > 0) {
+      await inTransaction(sql, (tx, isLost) => copyAll(tx, { messages, isLost }));
+    }
   };
   return {
-    commit: (messages) => guarded(() => insert(sql, messages)),
+    commit: (messages) => guarded(() => commit(messages)),
     claim: (ids, lease) => guarded(() => claim(sql, ids, lease)),
     read: (messages) => guarded(() => read(sql, messages)),
     settle: (settlements, { owner, reports }) =>
       guarded(async () => {
         if (reports.length === 0) await settle(sql, settlements, owner);
         else {
-          await sql.begin(async (tx) => {
+          await inTransaction(sql, async (tx) => {
             await settle(tx, settlements, owner);
-            await insert(tx, await notYetThere(tx, reports));
+            const fresh = await notYetThere(tx, reports);
+            if (fresh.length > 0) await insertAll(tx, fresh);
           });
         }
       }),
@@ -135,8 +138,15 @@ async function insertAll(sql: postgres.ISql, messages: readonly AcceptedMessage[
   await sql.unsafe(statements.insertMessages(messages.length), parameters, { prepare: true });
 }
 
-async function copyAll(sql: postgres.ISql, messages: readonly AcceptedMessage[]): Promise<void> {
-  const rows = new CopyRows();
+async function copyAll(
+  sql: postgres.ISql,
+  { messages, isLost }: {
+    readonly messages: readonly AcceptedMessage[];
+    readonly isLost: () => boolean;
+  },
+): Promise<void> {
+  const sizeOctets = messages.reduce((sum, { octets }) => sum + octets.length + ROW_OCTETS, 0);
+  const rows = new CopyRows(sizeOctets);
   for (const { id, octets } of messages) {
     const decimal = BigInt(queueIdToDecimal(id));
     rows.row(3).int2(bodiesSlot(id)).int8({
@@ -145,12 +155,13 @@ async function copyAll(sql: postgres.ISql, messages: readonly AcceptedMessage[])
     }).bytea(octets);
   }
   const stream = await sql.unsafe(statements.COPY_BODIES).writable();
-  stream.once("error", () => {});
+  stream.on("error", () => {});
   await new Promise<void>((resolve) => stream.write(rows.finish(), () => resolve()));
   stream.end();
   // The library never tells of an error behind the end of a COPY, so its finish is not waited for: a
   // failed COPY spoils the transaction, and with it the next statement.
   await new Promise((resolve) => setImmediate(resolve));
+  if (isLost()) throw new StoreUnavailableError("the database went away amid a message");
   await sql.unsafe(statements.INSERT_ENVELOPES, envelopeRows(messages), { prepare: true });
 }
 

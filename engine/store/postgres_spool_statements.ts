@@ -35,7 +35,12 @@ export function insertMessages(count: number): string {
   }), ${ENVELOPES}`;
 }
 
-/** $1 message ids, $2 recipients, $3 owner, $4 now, $5 end of the lease (ms). */
+/**
+ * $1 message ids, $2 recipients, $3 owner, $4 now, $5 end of the lease (ms).
+ *
+ * `- 0` keeps the planner from coming to the deliveries by way of the message, which walks all its
+ * recipients for each one.
+ */
 export const CLAIM = `
   WITH wanted AS (
     SELECT * FROM unnest($1::text::bigint[], $2::text::smallint[]) AS w(message_id, recipient)
@@ -44,7 +49,7 @@ export const CLAIM = `
   UPDATE deliveries d
   SET state = 'leased', lease_owner = $3, lease_until = to_timestamp($5::float8 / 1000),
     was_leased = d.was_leased OR d.state = 'leased'
-  FROM wanted w JOIN messages m ON m.id = w.message_id
+  FROM wanted w JOIN messages m ON m.id = w.message_id - 0
   WHERE d.message_id = w.message_id AND d.recipient = w.recipient
     AND d.finished_at IS NULL
     AND d.next_attempt_at <= to_timestamp($4::float8 / 1000)
@@ -74,14 +79,12 @@ export const SETTLE = `
     FROM s
     WHERE d.message_id = s.id AND d.recipient = s.n AND d.finished_at IS NULL
       AND (s.oc IN ('delivered', 'failed') OR d.lease_owner = $2)
-    RETURNING d.message_id, d.recipient, d.attempts
+    RETURNING d.attempts, s.*
   )
   INSERT INTO attempts (message_id, recipient, attempt, started_at, ended_at, outcome, mx_host,
     remote_address, tls, enhanced_status, diagnostic)
-  SELECT s.id, s.n, settled.attempts, to_timestamp(s.sa / 1000), to_timestamp(s.ea / 1000), s.oc,
-    s.mx, s.ra, s.tls, s.es, s.di
-  FROM s JOIN settled ON settled.message_id = s.id AND settled.recipient = s.n
-  WHERE s.oc <> 'released'`;
+  SELECT id, n, attempts, to_timestamp(sa / 1000), to_timestamp(ea / 1000), oc, mx, ra, tls, es, di
+  FROM settled WHERE oc <> 'released'`;
 
 /** $1 message ids. */
 export const EXISTING_MESSAGES = "SELECT id FROM messages WHERE id = ANY($1::text::bigint[])";

@@ -22,7 +22,7 @@ Deno.test("FLUSHALL under load: nothing is lost, nothing repeated", async () => 
     admin.disconnect();
   }
   await world.progress(100);
-  await world.close("FLUSHALL × 5", 0);
+  await world.close("FLUSHALL × 5", { duplicates: 0 });
 });
 
 Deno.test("kill -9 of Redis under load: mail is taken all the same, and nothing repeated", async () => {
@@ -41,5 +41,5 @@ Deno.test("kill -9 of Redis under load: mail is taken all the same, and nothing 
     await redis.start();
   }
   await world.progress(200);
-  await world.close("kill -9 of Redis × 3", 0);
+  await world.close("kill -9 of Redis × 3", { duplicates: 0 });
 });

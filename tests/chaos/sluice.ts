@@ -19,7 +19,6 @@ export interface SluiceOptions {
 export interface Told {
   /** Deliveries whose leases were ended because their worker or node had died. */
   abandoned: number;
-  restarts: number;
   /** Lines of level error and above, and of standard error, the latest ones. */
   readonly errors: string[];
 }
@@ -28,7 +27,7 @@ export class Sluice implements AsyncDisposable {
   readonly smtpPort: number;
   readonly httpPort: number;
   readonly inspectorUrl: string;
-  readonly told: Told = { abandoned: 0, restarts: 0, errors: [] };
+  readonly told: Told = { abandoned: 0, errors: [] };
   readonly #options: SluiceOptions;
   readonly #inspectorPort: number;
   #process: Deno.ChildProcess | null = null;
@@ -105,12 +104,18 @@ export class Sluice implements AsyncDisposable {
     return sumOf(await this.#get("/metrics"), "smtp_queue_deliveries");
   }
 
-  async workerRestarts(kind: string): Promise<number | null> {
-    return sumOf(await this.#get("/metrics"), `smtp_worker_restarts_total{kind="${kind}"`);
+  /** Session and delivery workers that died in this life of it. */
+  async workerDeaths(): Promise<number | null> {
+    const metrics = await this.#get("/metrics");
+    const counts = ["session", "delivery"].map((kind) =>
+      sumOf(metrics, `smtp_worker_restarts_total{kind="${kind}"`)
+    );
+    return counts.reduce((sum, count) => sum === null || count === null ? null : sum + count);
   }
 
-  async openDescriptors(): Promise<number | null> {
-    return sumOf(await this.#get("/metrics"), "smtp_process_open_descriptors");
+  /** What the owners of its leases begin with. */
+  async nodeName(): Promise<string> {
+    return (await Deno.readTextFile(`${this.#options.dataDir}/node`)).trim();
   }
 
   /** Ends it without a word. */

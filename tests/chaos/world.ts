@@ -1,4 +1,5 @@
 /** A server, the load in front of it, the sink behind it and the book of what became of the mail. */
+import assert from "node:assert/strict";
 import { until } from "../fixtures/process.ts";
 import { Ledger } from "./ledger.ts";
 import { Load, type LoadOptions } from "./load.ts";
@@ -9,8 +10,17 @@ import { Sluice, type SluiceOptions } from "./sluice.ts";
 export interface WorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly inspect?: boolean;
+  /** Kills that its first server meets before it may go on, by the time since each launch. */
+  readonly killedAfterMs?: readonly number[];
   /** A directory the caller keeps; left out, one that ends with the world. */
   readonly dataDir?: string;
+}
+
+export interface Expected {
+  /** At the most: how many there is a reason for. */
+  readonly duplicates: number;
+  /** In the last server's last life. */
+  readonly workerDeaths?: number;
 }
 
 const SETTLED_MS = 60_000;
@@ -47,7 +57,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Another server with the same next hop, which is ready. */
-  async addServer({ env, inspect, dataDir }: WorldOptions): Promise<Sluice> {
+  async addServer({ env, inspect, dataDir, killedAfterMs = [] }: WorldOptions): Promise<Sluice> {
     const options: SluiceOptions = {
       inspect,
       dataDir: dataDir ?? await this.#temporaryDirectory(),
@@ -55,6 +65,11 @@ export class World implements AsyncDisposable {
     };
     const sluice = this.#stack.use(new Sluice(options));
     this.#servers.push(sluice);
+    for (const delayMs of killedAfterMs) {
+      sluice.launch();
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await sluice.kill();
+    }
     await sluice.start();
     return sluice;
   }
@@ -74,23 +89,23 @@ export class World implements AsyncDisposable {
 
   /**
    * Ends the load, waits until everything acknowledged arrived and nothing is left to deliver, and
-   * closes the book. `explained` is how many duplicates there is a reason for.
+   * closes the book.
    */
-  async close(scenario: string, explained: number): Promise<void> {
+  async close(scenario: string, expected: Expected): Promise<void> {
     await this.#load?.stop();
     const { ledger } = this;
+    const last = this.#servers.at(-1)!;
     const stoppedMs = performance.now();
-    const isEmpty = async () =>
-      ledger.lost.length === 0 && await this.#servers.at(-1)!.unfinished() === 0;
+    const isEmpty = async () => ledger.lost.length === 0 && await last.unfinished() === 0;
     await until(isEmpty, SETTLED_MS).catch(() => this.#explain(scenario));
     const endedMs = performance.now();
     ledger.close(scenario, {
-      explained,
+      explained: expected.duplicates,
       seconds: (endedMs - this.#startedMs) / 1000,
       backlogSeconds: (endedMs - stoppedMs) / 1000,
     });
-    const silences = this.#load?.silences ?? 0;
-    if (silences > 0) throw new Error(`${silences} commands had no reply in time`);
+    assert.equal(this.#load?.silences ?? 0, 0, "commands that had no reply in time");
+    assert.equal(await last.workerDeaths(), expected.workerDeaths ?? 0, "workers died");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
