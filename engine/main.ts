@@ -71,7 +71,11 @@ async function serve(config: Config, log: Log): Promise<void> {
   const node = await nodeName(config.dataDir);
   const spool = postgresSpool(sql);
   // What this node held when it ended is free again, before its new workers take leases of their own.
-  await spool.abandon(`${node}/`);
+  const { length: count } = await spool.abandon(`${node}/`);
+  if (count > 0) {
+    const reason = "abandoned";
+    logger.info("{count} deliveries requeued: {reason}", { event: "requeued", reason, count });
+  }
   const server = new Server({
     config,
     node,
