@@ -20,7 +20,7 @@ import { sessionObserver } from "./session_observer.ts";
 import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
 
 const BATCH_MESSAGES = 128;
-const BATCH_OCTETS = 8 * 1024 * 1024;
+const BATCH_OCTETS = 2 * 1024 * 1024;
 /** More at once would only make smaller batches: what waits for one commit fills the next. */
 const COMMITS_AT_ONCE = 1;
 const CLOSED_REPORT_MS = 20;

@@ -52,7 +52,8 @@ export class Destination {
   #waiting: Waiting[] = [];
   #connecting = 0;
   #openAgainAtMs = 0;
-  #isClosed = false;
+  /** Nothing is begun with any more. */
+  #isWithdrawn = false;
 
   constructor(options: DestinationOptions) {
     this.#options = options;
@@ -72,15 +73,16 @@ export class Destination {
 
   /** Resolves with an outcome for every forward-path; never rejects. The caller bounds how many wait. */
   submit(transmission: Transmission): Promise<SubmittedResult> {
-    if (this.#isClosed) return Promise.resolve({ outcomes: [], peer: null });
+    if (this.#isWithdrawn) return Promise.resolve({ outcomes: [], peer: null });
     return new Promise((resolve) => {
       this.#waiting.push({ transmission, resolve, losses: 0 });
       this.#pump();
     });
   }
 
-  /** Takes back what no session has begun with. */
+  /** Takes back what no session has begun with, and whatever comes from now on. */
   withdraw(): number {
+    this.#isWithdrawn = true;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { resolve } of waiting) resolve({ outcomes: [], peer: null });
@@ -89,12 +91,7 @@ export class Destination {
 
   /** Ends what times out: sessions, idle or not, and the patience of who waits; call about once a second. */
   tick(nowMs: number): void {
-    const isLate = ({ transmission }: Waiting) => nowMs >= transmission.beginBeforeMs;
-    if (this.#waiting.some(isLate)) {
-      const late = this.#waiting.filter(isLate);
-      this.#waiting = this.#waiting.filter((waiting) => !isLate(waiting));
-      for (const { resolve } of late) resolve({ outcomes: [], peer: null });
-    }
+    this.#giveBackLate(nowMs);
     for (const { session } of [...this.#sessions]) {
       if (session.isIdle && nowMs - session.idleSinceMs >= this.#options.idleMs) session.close();
       else session.checkDeadline(nowMs);
@@ -104,13 +101,19 @@ export class Destination {
 
   /** Ends all sessions; what they are in the middle of is lost to them. */
   close(): void {
-    this.#isClosed = true;
     this.withdraw();
     for (const { session } of [...this.#sessions]) session.close();
   }
 
+  /** Leases are of one length, so that what came first is late first, save what was lost and came again. */
+  #giveBackLate(nowMs: number): void {
+    while (this.#waiting.length > 0 && nowMs >= this.#waiting[0].transmission.beginBeforeMs) {
+      this.#waiting.shift()!.resolve({ outcomes: [], peer: null });
+    }
+  }
+
   #pump(): void {
-    if (this.#waiting.length === 0 || this.#isClosed) return;
+    if (this.#waiting.length === 0) return;
     for (const pooled of this.#sessions) {
       if (this.#waiting.length === 0) return;
       if (pooled.session.isIdle && pooled.session.isReady) this.#begin(pooled);
@@ -123,13 +126,14 @@ export class Destination {
   }
 
   #begin(pooled: Pooled): void {
+    this.#giveBackLate(this.#options.now());
     const waiting = this.#waiting.shift();
     if (waiting === undefined) return;
     if (pooled.session.transmitted > 0) this.#options.observer.reused();
     pooled.session.transmit(waiting.transmission).then((result) => {
       if (result.kind === "answered") {
         waiting.resolve({ outcomes: result.outcomes, peer: pooled.peer });
-      } else if (++waiting.losses < MAX_LOSSES && !this.#isClosed) {
+      } else if (++waiting.losses < MAX_LOSSES && !this.#isWithdrawn) {
         this.#waiting.unshift(waiting);
       } else waiting.resolve({ outcomes: [], peer: pooled.peer });
       this.#pump();
@@ -168,7 +172,7 @@ export class Destination {
       }),
     };
     this.#sessions.add(pooled);
-    if (this.#isClosed) pooled.session.close();
+    if (this.#isWithdrawn) pooled.session.close();
   }
 
   #onUnreachable({ outcome, peer }: Extract<OpenedNextHop, { kind: "unreachable" }>): void {

@@ -2,7 +2,7 @@
  * Opens delivery sessions: connects, and lets nodemailer's SMTPConnection do greeting, EHLO, STARTTLS and
  * AUTH (RFC 5321 §3.1, §4.1.1.1; RFC 3207; RFC 4954). What it hands on is a connection ready for MAIL.
  */
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
 import type { Extensions } from "./node_smtp_session.ts";
 import { type AttemptOutcome, deferred, outcomeOfReply } from "./outcome.ts";
@@ -68,7 +68,10 @@ export async function openSession(request: OpenRequest, options: OpenerOptions):
     connection: socket,
     host: request.address,
     port: request.port,
-    servername: request.hostName,
+    // RFC 6066 §3: an address is no server name.
+    servername: isIP(request.hostName) !== 0 || request.hostName.startsWith("[")
+      ? undefined
+      : request.hostName,
     name: options.hostname,
     secure: request.security === "implicit",
     ignoreTLS: request.security === "plain",

@@ -161,6 +161,15 @@ Deno.test("openSession: STARTTLS with a certificate nobody vouches for (RFC 7435
   assert.match(await transmit(opened), /^250/);
 });
 
+Deno.test("openSession: STARTTLS with a host that is known by its address only (RFC 6066 §3)", async () => {
+  await using server = await realServer({});
+  for (const hostName of ["127.0.0.1", "[127.0.0.1]", "::1", "[IPv6:::1]"]) {
+    const opened = await open(server.port, { hostName });
+    assert.ok(opened.kind === "open" && opened.isSecure, hostName);
+    assert.match(await transmit(opened), /^250/);
+  }
+});
+
 Deno.test("openSession: TLS from the first octet, and plain text where it is asked for", async () => {
   await using secure = await realServer({ secure: true });
   const implicit = await open(secure.port, { security: "implicit" });
