@@ -23,7 +23,7 @@ import { postgresDirectory } from "../engine/store/postgres_directory.ts";
 import { nextGenerator } from "../engine/store/postgres_generators.ts";
 import { postgresSpool } from "../engine/store/postgres_spool.ts";
 import { logOf } from "../engine/telemetry/log.ts";
-import { courierObserver, dnsObserver, poolObserver } from "./delivery_observer.ts";
+import { courierObserver, dnsObserver, poolObserver, timed } from "./delivery_observer.ts";
 import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
 
 /** Claim, read, settle: no more than one of each at a time. */
@@ -57,7 +57,12 @@ runThread("delivery", async (thread) => {
   const courier = new Courier({
     spool,
     dispatch,
-    settler: new Settler({ spool, dispatch, owner, onError }),
+    settler: new Settler({
+      spool: { ...spool, settle: timed(thread.metrics, "settle", spool.settle) },
+      dispatch,
+      owner,
+      onError,
+    }),
     carrier,
     bodies,
     shards,
@@ -81,9 +86,9 @@ runThread("delivery", async (thread) => {
 
   setInterval(() => {
     carrier.tick(Date.now());
-    const { open, waiting } = carrier.sessions;
-    thread.metrics.poolConnections.of({ state: "busy" }).set(Math.min(open, waiting));
-    thread.metrics.poolConnections.of({ state: "idle" }).set(Math.max(0, open - waiting));
+    const { busy, idle } = carrier.sessions;
+    thread.metrics.poolConnections.of({ state: "busy" }).set(busy);
+    thread.metrics.poolConnections.of({ state: "idle" }).set(idle);
   }, TICK_MS);
   every(PROMOTE_MS, onError, () => dispatch.promote(Date.now(), PROMOTE_LIMIT));
   const reclaim = async (idleMs: () => number) => {
@@ -147,14 +152,14 @@ async function openCarrier(thread: Thread, directory: Directory): Promise<MailCa
         : { user: smarthost.user, password: smarthost.password ?? "" },
     },
     deliveryPort: config.deliveryPort,
-    open: (nextHop) =>
+    open: timed(thread.metrics, "connect", (nextHop) =>
       openNextHop(nextHop, {
         resolver,
         random: Math.random,
         now: Date.now,
         isOurs,
         open: (request) => openSession(request, opener),
-      }),
+      })),
     pool: {
       maxSessions: config.connectionsPerDestination,
       idleMs: config.deliveryIdleMs,

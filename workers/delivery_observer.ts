@@ -60,3 +60,20 @@ export function dnsObserver(metrics: Metrics): (event: QueryEvent) => void {
   return ({ outcome, via }) =>
     metrics.dnsQueries.of({ outcome, from: via === "network" ? "network" : "cache" }).inc();
 }
+
+/** The same work, with the time it takes observed. */
+export function timed<Input extends unknown[], Output>(
+  metrics: Metrics,
+  stage: "connect" | "settle",
+  work: (...input: Input) => Promise<Output>,
+): (...input: Input) => Promise<Output> {
+  const series = metrics.stageSeconds.of({ stage });
+  return async (...input) => {
+    const startedMs = performance.now();
+    try {
+      return await work(...input);
+    } finally {
+      series.observe((performance.now() - startedMs) / 1000);
+    }
+  };
+}

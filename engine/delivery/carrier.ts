@@ -34,14 +34,14 @@ export class MailCarrier implements Carrier {
   }
 
   /** Sessions by what they do. */
-  get sessions(): { readonly open: number; readonly waiting: number } {
-    let open = 0;
-    let waiting = 0;
+  get sessions(): { readonly busy: number; readonly idle: number } {
+    let busy = 0;
+    let idle = 0;
     for (const destination of this.#destinations.values()) {
-      open += destination.sessionCount;
-      waiting += destination.waitingCount;
+      busy += destination.sessionCount - destination.idleCount;
+      idle += destination.idleCount;
     }
-    return { open, waiting };
+    return { busy, idle };
   }
 
   keyOf(delivery: LeasedDelivery): string {

@@ -67,6 +67,13 @@ export class Destination {
     return this.#sessions.size + this.#connecting;
   }
 
+  /** Open sessions with nothing to do. */
+  get idleCount(): number {
+    let idle = 0;
+    for (const { session } of this.#sessions) if (session.isIdle) idle++;
+    return idle;
+  }
+
   get isUnused(): boolean {
     return this.#waiting.length === 0 && this.sessionCount === 0;
   }

@@ -56,10 +56,3 @@ export type FromWorker =
   | { readonly kind: "closed"; readonly addresses: readonly string[] }
   | { readonly kind: "metrics"; readonly snapshot: MetricsSnapshot }
   | { readonly kind: "drained" };
-
-/** Session worker to delivery worker: bodies just committed. Bounded by the receiver's cache. */
-export interface HandedBodies {
-  readonly ids: readonly string[];
-  /** Transferred. */
-  readonly octets: readonly Uint8Array[];
-}

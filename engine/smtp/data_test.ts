@@ -2,23 +2,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { queueIdGenerator } from "../mail/queue_id.ts";
 import type { RoutedRecipient } from "../mail/envelope.ts";
-import { parseNetworks } from "../routing/networks.ts";
 import { decideData, TRACE_HEADROOM_OCTETS } from "./data.ts";
 import { type ReadMessage, RoomyMessage } from "./message_reader.ts";
-import type { SessionPolicy } from "./session.ts";
+import { POLICY } from "./testdata/policy.ts";
 
-const networks = parseNetworks("");
-assert.ok(networks.kind === "networks");
-const POLICY: SessionPolicy = {
-  hostname: "mx.example.org",
-  localDomain: "example.org",
-  maxMessageOctets: 10_000,
-  maxRecipients: 3,
-  maxReceivedHops: 5,
-  idleTimeoutMs: 1000,
-  greetPauseMs: 0,
-  relayNetworks: networks.networks,
-};
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const ID = queueIdGenerator({ generator: 7, now: () => NOW_MS })();
 

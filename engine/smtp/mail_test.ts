@@ -1,23 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { parseNetworks } from "../routing/networks.ts";
 import { decideMail } from "./mail.ts";
-import type { Client, SessionPolicy } from "./session.ts";
-
-const networks = parseNetworks("");
-assert.ok(networks.kind === "networks");
-const POLICY: SessionPolicy = {
-  hostname: "mx.example.org",
-  localDomain: "example.org",
-  maxMessageOctets: 10_000,
-  maxRecipients: 3,
-  maxReceivedHops: 5,
-  idleTimeoutMs: 1000,
-  greetPauseMs: 0,
-  relayNetworks: networks.networks,
-};
-const STRANGER: Client = { address: "192.0.2.1", port: 1, listener: "smtp", mayRelay: false };
+import type { Client } from "./session.ts";
+import { POLICY, STRANGER } from "./testdata/policy.ts";
 
 function mail(argument: string, client: Partial<Client> = {}, isFull = false) {
   return decideMail(Buffer.from(argument, "utf8"), {

@@ -1,23 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { parseNetworks } from "../routing/networks.ts";
 import type { DirectoryAnswer } from "../routing/route.ts";
 import { decideRcpt, parseRcpt } from "./rcpt.ts";
-import type { Client, SessionPolicy, Transaction } from "./session.ts";
-
-const networks = parseNetworks("");
-assert.ok(networks.kind === "networks");
-const POLICY: SessionPolicy = {
-  hostname: "mx.example.org",
-  localDomain: "example.org",
-  maxMessageOctets: 10_000,
-  maxRecipients: 3,
-  maxReceivedHops: 5,
-  idleTimeoutMs: 1000,
-  greetPauseMs: 0,
-  relayNetworks: networks.networks,
-};
-const STRANGER: Client = { address: "192.0.2.1", port: 1, listener: "smtp", mayRelay: false };
+import type { Client, Transaction } from "./session.ts";
+import { POLICY, STRANGER } from "./testdata/policy.ts";
 
 function transaction(facts: Partial<Transaction> = {}): Transaction {
   return {

@@ -35,38 +35,6 @@ export const METRICS = {
     reading: "A rising share of none towards submission: clients that send passwords in the clear.",
     labels: { protocol: ["none", "smtp", "esmtp"], tls: ["none", "starttls", "implicit"] },
   }),
-  commands: counter({
-    name: "smtp_commands_total",
-    help: "Commands answered, by verb and the first digit of the reply.",
-    reading: "Many 5xx to RCPT: someone guesses addresses. Any 4xx: our own trouble or a limit.",
-    labels: {
-      verb: [
-        "HELO",
-        "EHLO",
-        "STARTTLS",
-        "AUTH",
-        "MAIL",
-        "RCPT",
-        "DATA",
-        "RSET",
-        "NOOP",
-        "VRFY",
-        "QUIT",
-        "other",
-      ],
-      reply: ["2xx", "3xx", "4xx", "5xx"],
-    },
-  }),
-  logins: counter({
-    name: "smtp_auth_attempts_total",
-    help: "Logins attempted, by method and outcome.",
-    reading:
-      "failed far above succeeded: passwords are being guessed; see the log's AUTH … failed.",
-    labels: {
-      method: ["PLAIN", "LOGIN", "CRAM-MD5"],
-      outcome: ["succeeded", "failed", "limited", "error"],
-    },
-  }),
 
   // Messages coming in.
   messagesAccepted: counter({
@@ -126,7 +94,7 @@ export const METRICS = {
       "The stage that grew is the one to look at: commit and claim are Postgres, connect and " +
       "transaction the other side.",
     labels: {
-      stage: ["greeting", "data", "commit", "claim", "connect", "transaction", "settle"],
+      stage: ["data", "commit", "claim", "connect", "transaction", "settle"],
     },
     buckets: STAGE_BOUNDS_S,
   }),

@@ -1,0 +1,25 @@
+/** What the tests of the stages share: a small policy, and a client nobody knows. */
+import assert from "node:assert/strict";
+import { parseNetworks } from "../../routing/networks.ts";
+import type { Client, SessionPolicy } from "../session.ts";
+
+const networks = parseNetworks("");
+assert.ok(networks.kind === "networks");
+
+export const POLICY: SessionPolicy = {
+  hostname: "mx.example.org",
+  localDomain: "example.org",
+  maxMessageOctets: 10_000,
+  maxRecipients: 3,
+  maxReceivedHops: 5,
+  idleTimeoutMs: 1000,
+  greetPauseMs: 0,
+  relayNetworks: networks.networks,
+};
+
+export const STRANGER: Client = {
+  address: "192.0.2.1",
+  port: 1,
+  listener: "smtp",
+  mayRelay: false,
+};
