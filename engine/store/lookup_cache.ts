@@ -1,39 +1,92 @@
 /**
- * Answers remembered while the directory has not changed. Positive and negative answers have room of
- * their own, so that a guesser of names cannot push out the mailboxes that do exist.
+ * Answers remembered while what they were read from has not changed. What anyone can ask for by guessing
+ * has room of its own, so that a guesser of names cannot push out the mailboxes that do exist.
  */
-import type { DirectoryAnswer } from "../routing/route.ts";
 
-export class LookupCache {
-  readonly #found = new Map<string, DirectoryAnswer>();
-  readonly #missing = new Map<string, DirectoryAnswer>();
+/** What an answer costs and where it belongs. */
+export interface AnswerJudgement {
+  /** Nobody has this very name: any number of such questions can be made up. */
+  readonly isGuess: boolean;
+  /** How many short texts it holds, its key included. */
+  readonly weight: number;
+}
+
+export interface LookupCacheOptions<Value> {
+  /** Weight of the answers of either sort. */
+  readonly capacity: number;
+  readonly judge: (value: Value) => AnswerJudgement;
+}
+
+export class LookupCache<Value> {
+  readonly #named: Room<Value>;
+  readonly #guessed: Room<Value>;
+  readonly #judge: (value: Value) => AnswerJudgement;
+
+  constructor(options: LookupCacheOptions<Value>) {
+    this.#named = new Room(options.capacity);
+    this.#guessed = new Room(options.capacity);
+    this.#judge = options.judge;
+  }
+
+  get(key: string): { readonly value: Value } | undefined {
+    return this.#named.get(key) ?? this.#guessed.get(key);
+  }
+
+  set(key: string, value: Value): void {
+    const { isGuess, weight } = this.#judge(value);
+    const [room, other] = isGuess ? [this.#guessed, this.#named] : [this.#named, this.#guessed];
+    other.delete(key);
+    room.set(key, { value, weight });
+  }
+
+  clear(): void {
+    this.#named.clear();
+    this.#guessed.clear();
+  }
+}
+
+interface Entry<Value> {
+  readonly value: Value;
+  readonly weight: number;
+}
+
+class Room<Value> {
   readonly #capacity: number;
+  readonly #entries = new Map<string, Entry<Value>>();
+  #weight = 0;
 
-  /** @param capacity answers of either sort. */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  get(key: string): DirectoryAnswer | undefined {
-    const answers = this.#found.has(key) ? this.#found : this.#missing;
-    const answer = answers.get(key);
-    if (answer === undefined) return undefined;
-    // To the end: the oldest to be used is the first to go.
-    answers.delete(key);
-    answers.set(key, answer);
-    return answer;
+  get(key: string): Entry<Value> | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    // To the end: what was not used for longest is the first to go.
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    return entry;
   }
 
-  set(key: string, answer: DirectoryAnswer): void {
-    const answers = answer.kind === "mailbox" ? this.#found : this.#missing;
-    answers.set(key, answer);
-    if (answers.size <= this.#capacity) return;
-    const [oldest] = answers.keys();
-    answers.delete(oldest);
+  set(key: string, entry: Entry<Value>): void {
+    this.delete(key);
+    this.#entries.set(key, entry);
+    this.#weight += entry.weight;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#weight <= this.#capacity) break;
+      this.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#weight -= entry.weight;
   }
 
   clear(): void {
-    this.#found.clear();
-    this.#missing.clear();
+    this.#entries.clear();
+    this.#weight = 0;
   }
 }

@@ -1,9 +1,7 @@
 /**
- * The dispatcher over a message port: workers speak to the one that the main thread keeps. Calls are
- * answered in any order, matched by number. Ports have no back-pressure, so each side bounds the
- * calls under way; a worker that dies takes its waiting reads with it and nothing else.
+ * The dispatcher over a message port: workers speak to the one that the main thread keeps. Entries in an
+ * answer that nobody waits for any more stay pending until someone reclaims them.
  */
-import { MessageChannel as NodeMessageChannel } from "node:worker_threads";
 import type {
   Dispatch,
   DispatchDepth,
@@ -12,39 +10,17 @@ import type {
   RetryDelivery,
 } from "./dispatch.ts";
 import { checkRead } from "./dispatch_batches.ts";
-import { StoreUnavailableError } from "./errors.ts";
-
-/** Calls of one port that may be under way at once. */
-const MAX_CALLS = 1_024;
-/** How long a call may take besides the time it asked to wait. */
-const CALL_MS = 5_000;
+import { callChannel, type HubPort, PortCaller, serveCalls } from "./port_calls.ts";
 
 type Method = Exclude<keyof Dispatch, symbol>;
 /** What a worker asks, its arguments as the method takes them. */
 type Request = {
-  [M in Method]: {
-    readonly call: number;
-    readonly method: M;
-    readonly args: Parameters<Dispatch[M]>;
-  };
+  [M in Method]: { readonly method: M; readonly args: Parameters<Dispatch[M]> };
 }[Method];
-type Answer =
-  | { readonly kind: "answer"; readonly call: number; readonly value: unknown }
-  | { readonly kind: "fault"; readonly call: number; readonly message: string }
-  | { readonly kind: "closed" };
-
-/** The main thread's end of a channel: unlike a web port, one of Node's tells when its peer is gone. */
-export interface HubPort {
-  on(event: "message", listener: (message: unknown) => void): unknown;
-  on(event: "close", listener: () => void): unknown;
-  postMessage(message: unknown): void;
-  close(): void;
-}
 
 /** A channel between the main thread, which keeps `hub`, and a worker, to which `worker` is sent. */
 export function dispatchChannel(): { readonly hub: HubPort; readonly worker: MessagePort } {
-  const { port1, port2 } = new NodeMessageChannel();
-  return { hub: port1, worker: port2 as unknown as MessagePort };
+  return callChannel();
 }
 
 /**
@@ -52,36 +28,10 @@ export function dispatchChannel(): { readonly hub: HubPort; readonly worker: Mes
  * whose reader is gone stay pending until someone reclaims them.
  */
 export function serveDispatch(port: HubPort, dispatch: Dispatch): Disposable {
-  const closing = new AbortController();
-  let underWay = 0;
-  const post = (answer: Answer) => {
-    if (!closing.signal.aborted) port.postMessage(answer);
-  };
-  const serve = async (request: Request) => {
-    const { call } = request;
-    underWay++;
-    try {
-      if (underWay > MAX_CALLS) throw new StoreUnavailableError("too many calls under way");
-      post({ kind: "answer", call, value: await perform(dispatch, request, closing.signal) });
-    } catch (error) {
-      post({
-        kind: "fault",
-        call,
-        message: error instanceof Error ? error.message : String(error),
-      });
-    } finally {
-      underWay--;
-    }
-  };
-  port.on("message", (message) => void serve(message as Request));
-  port.on("close", () => closing.abort());
-  return {
-    [Symbol.dispose]() {
-      post({ kind: "closed" });
-      closing.abort();
-      port.close();
-    },
-  };
+  return serveCalls(
+    port,
+    (request, signal) => perform(dispatch, request as unknown as Request, signal),
+  );
 }
 
 function perform(dispatch: Dispatch, request: Request, signal: AbortSignal): Promise<unknown> {
@@ -116,20 +66,11 @@ export function portDispatch(port: MessagePort): Dispatch {
   return new PortDispatch(port);
 }
 
-interface Call {
-  readonly method: Method;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: StoreUnavailableError) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
-}
-
 class PortDispatch implements Dispatch {
-  #calls = new Map<number, Call>();
-  #lastCall = 0;
-  #open = true;
+  #caller: PortCaller;
 
-  constructor(private readonly port: MessagePort) {
-    port.onmessage = (event: MessageEvent<Answer>) => this.#settle(event.data);
+  constructor(port: MessagePort) {
+    this.#caller = new PortCaller(port, "the dispatcher");
   }
 
   async enqueue(ready: readonly ReadyDelivery[]): Promise<void> {
@@ -142,7 +83,9 @@ class PortDispatch implements Dispatch {
   ): Promise<readonly DispatchEntry[]> {
     const { consumer, maxEntries, waitMs } = options;
     checkRead(shards, maxEntries);
-    return await this.#call("read", [shards, { consumer, maxEntries, waitMs }], waitMs);
+    const args = [shards, { consumer, maxEntries, waitMs }] as const;
+    const read = await this.#caller.call("read", args, { waitMs, whenClosed: [] });
+    return read as readonly DispatchEntry[];
   }
 
   async acknowledge(entries: readonly DispatchEntry[]): Promise<void> {
@@ -180,52 +123,11 @@ class PortDispatch implements Dispatch {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#close();
+    this.#caller.close();
     return Promise.resolve();
   }
 
-  #call<M extends Method>(
-    method: M,
-    args: Parameters<Dispatch[M]>,
-    waitMs = 0,
-  ): ReturnType<Dispatch[M]> {
-    const answered = new Promise((resolve, reject) => {
-      if (!this.#open) throw new StoreUnavailableError("the dispatcher is closed");
-      if (this.#calls.size >= MAX_CALLS) {
-        throw new StoreUnavailableError("too many calls under way");
-      }
-      const call = ++this.#lastCall;
-      this.port.postMessage({ call, method, args } as Request);
-      const timer = setTimeout(() => {
-        this.#calls.delete(call);
-        reject(new StoreUnavailableError("the dispatcher did not answer"));
-      }, CALL_MS + waitMs);
-      this.#calls.set(call, { method, resolve, reject, timer });
-    });
-    return answered as ReturnType<Dispatch[M]>;
-  }
-
-  #settle(answer: Answer): void {
-    if (answer.kind === "closed") return this.#close();
-    const call = this.#calls.get(answer.call);
-    // Its time was over: entries in a late answer stay pending until they are reclaimed.
-    if (call === undefined) return;
-    this.#calls.delete(answer.call);
-    clearTimeout(call.timer);
-    if (answer.kind === "answer") call.resolve(answer.value);
-    else call.reject(new StoreUnavailableError(answer.message));
-  }
-
-  /** Waiting reads end empty, all else has failed. */
-  #close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.port.close();
-    for (const { method, resolve, reject, timer } of this.#calls.values()) {
-      clearTimeout(timer);
-      if (method === "read") resolve([]);
-      else reject(new StoreUnavailableError("the dispatcher was closed"));
-    }
-    this.#calls.clear();
+  #call<M extends Method>(method: M, args: Parameters<Dispatch[M]>): ReturnType<Dispatch[M]> {
+    return this.#caller.call(method, args) as ReturnType<Dispatch[M]>;
   }
 }

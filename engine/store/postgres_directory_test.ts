@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { client, embeddedPostgres } from "../../tests/fixtures/embedded_postgres.ts";
 import { startPostgres } from "../../tests/fixtures/postgres.ts";
+import { directoryAccountsConformance } from "./directory_accounts_conformance.ts";
+import { directoryAliasesConformance } from "./directory_aliases_conformance.ts";
 import { directoryConformance } from "./directory_conformance.ts";
-import { LookupCache } from "./lookup_cache.ts";
 import type { PostgresTarget } from "./postgres_client.ts";
 import { postgresDirectory } from "./postgres_directory.ts";
 import { migrate } from "./postgres_migrate.ts";
@@ -14,20 +15,55 @@ async function conforms(test: Deno.TestContext, target: PostgresTarget): Promise
   await migrate(sql);
   let nowMs = 0;
   const now = () => nowMs;
-  await directoryConformance(test, () => ({
+  const opened = {
     here: postgresDirectory(sql, { now, versionMaxAgeMs: VERSION_MAX_AGE_MS }),
     elsewhere: postgresDirectory(sql, { now, versionMaxAgeMs: VERSION_MAX_AGE_MS }),
     elapse: () => nowMs += VERSION_MAX_AGE_MS,
-  }));
+  };
+  await directoryConformance(test, opened);
+  await directoryAliasesConformance(test, opened);
+  await directoryAccountsConformance(test, opened);
 
   await test.step("postgresDirectory: asks nothing while the version is fresh", async () => {
     const directory = postgresDirectory(sql, { now });
+    const ann = { domain: "cached.example", localPart: "ann" };
     await directory.addDomain("cached.example");
-    await directory.lookup("cached.example", "nobody");
+    const lookup = () => directory.lookup("cached.example", "ann");
+    await Promise.all([lookup(), directory.mailbox(ann), directory.account(ann)]);
     await sql`DELETE FROM domains WHERE name = 'cached.example'`;
-    assert.deepEqual(await directory.lookup("cached.example", "nobody"), { kind: "no_such_user" });
+    assert.deepEqual(await lookup(), { kind: "no_such_user" });
+    assert.equal((await directory.mailbox(ann))?.whenFull, "defer");
     nowMs += VERSION_MAX_AGE_MS;
-    assert.deepEqual(await directory.lookup("cached.example", "nobody"), { kind: "not_local" });
+    assert.deepEqual(await lookup(), { kind: "not_local" });
+    assert.equal(await directory.mailbox(ann), null);
+  });
+
+  await test.step("postgresDirectory: made-up names push out no name there is", async () => {
+    const directory = postgresDirectory(sql, { now, cacheCapacity: 2 });
+    await directory.addDomain("guessed.example");
+    const ann = { domain: "guessed.example", localPart: "ann" };
+    await directory.addUser(ann, "x");
+    await directory.addAlias({ ...ann, localPart: "", target: "all@there.test" });
+    const lookup = (localPart: string) => directory.lookup("guessed.example", localPart);
+    await lookup("ann");
+    for (let i = 0; i < 5; i++) await Promise.all([lookup(`ann+${i}`), lookup(`guess${i}`)]);
+    await sql`DELETE FROM users WHERE domain = 'guessed.example'`;
+    assert.deepEqual(await lookup("ann"), {
+      kind: "mailbox",
+      domain: "guessed.example",
+      user: "ann",
+    });
+    assert.equal((await lookup("ann+0")).kind, "alias");
+  });
+
+  await test.step("mailbox: a transport nobody understands is an error", async () => {
+    const directory = postgresDirectory(sql, { now });
+    await directory.addDomain("odd.example");
+    await sql`UPDATE domains SET transport = 'pigeon' WHERE name = 'odd.example'`;
+    await assert.rejects(
+      directory.mailbox({ domain: "odd.example", localPart: "ann" }),
+      /^Error: the database has no usable transport for odd\.example$/,
+    );
   });
 }
 
@@ -39,18 +75,4 @@ Deno.test("postgresDirectory: keeps the promises of a directory, embedded", asyn
 Deno.test("postgresDirectory: keeps the promises of a directory, on Postgres", async (test) => {
   await using postgres = await startPostgres();
   if (postgres !== null) await conforms(test, { kind: "url", url: postgres.url });
-});
-
-Deno.test("LookupCache: forgets what was not used for longest, each sort on its own", () => {
-  const cache = new LookupCache(2);
-  cache.set("ann", { kind: "mailbox", user: "ann" });
-  for (const guess of ["a", "b", "c"]) cache.set(guess, { kind: "no_such_user" });
-  assert.deepEqual(cache.get("ann"), { kind: "mailbox", user: "ann" });
-  assert.equal(cache.get("a"), undefined);
-  assert.deepEqual(cache.get("b"), { kind: "no_such_user" });
-  cache.set("d", { kind: "not_local" });
-  assert.equal(cache.get("c"), undefined);
-  assert.deepEqual(cache.get("b"), { kind: "no_such_user" });
-  cache.clear();
-  assert.equal(cache.get("ann"), undefined);
 });
