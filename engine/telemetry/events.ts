@@ -60,6 +60,12 @@ export interface AuthFailedEvent extends AuthEvent {
   readonly reason: string;
 }
 
+export interface AuthLockedOutEvent extends AuthEvent {
+  /** What is locked out: the client's address, or the user wherever he is not known from. */
+  readonly scope: "address" | "user";
+  readonly retryAfterMs: number;
+}
+
 export interface SpamRejectedEvent extends SessionEvent {
   readonly reversePath: string;
   readonly score: number;
@@ -116,6 +122,16 @@ export const logAuth = {
     auth.warning("AUTH {method} from {client_ip} as {user} failed", {
       ...login("auth_failed", event),
       reason: event.reason,
+    });
+  },
+
+  /** A try that was not weighed, since too many before it had failed. */
+  lockedOut(event: AuthLockedOutEvent): void {
+    if (!auth.isEnabledFor("warning")) return;
+    auth.warning("AUTH {method} from {client_ip} as {user} failed: locked out", {
+      ...login("auth_locked_out", event),
+      scope: event.scope,
+      retry_after_ms: event.retryAfterMs,
     });
   },
 };

@@ -76,6 +76,22 @@ Deno.test("logAuth: a user's name cannot pass for another address", () => {
   assert.equal(line.reason, "wrong password");
 });
 
+Deno.test("logAuth: a lockout is told as a failure that was not weighed", () => {
+  const event = { ...SESSION, method: "LOGIN", user: "ann", scope: "user" as const };
+  const [line, ...more] = logged(() => {
+    logAuth.lockedOut({ ...event, retryAfterMs: 1_500 });
+  }, "warning");
+  assert.equal(line.event, "auth_locked_out");
+  assert.equal(line.msg, "AUTH LOGIN from 203.0.113.9 as ann failed: locked out");
+  assert.deepEqual([line.scope, line.retry_after_ms, line.client_ip], [
+    "user",
+    1_500,
+    "203.0.113.9",
+  ]);
+  assert.deepEqual(more, []);
+  assert.deepEqual(logged(() => logAuth.lockedOut({ ...event, retryAfterMs: 1 }), "error"), []);
+});
+
 Deno.test("logSpam: says who was rejected and why", () => {
   const [line] = logged(() => {
     logSpam.rejected({ ...SESSION, reversePath: "x@example.net", score: 7.5, rules: ["A", "B"] });

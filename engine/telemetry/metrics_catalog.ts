@@ -36,6 +36,17 @@ export const METRICS = {
     labels: { protocol: ["none", "smtp", "esmtp"], tls: ["none", "starttls", "implicit"] },
   }),
 
+  logins: counter({
+    name: "smtp_logins_total",
+    help: "Logins tried, by mechanism and result.",
+    reading:
+      "refused and locked_out jump: somebody guesses. unavailable: look at Postgres, or at load.",
+    labels: {
+      method: ["PLAIN", "LOGIN", "CRAM-MD5"],
+      result: ["granted", "refused", "locked_out", "unavailable"],
+    },
+  }),
+
   // Messages coming in.
   messagesAccepted: counter({
     name: "smtp_messages_accepted_total",
