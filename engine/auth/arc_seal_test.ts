@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { authenticate } from "mailauth";
+import { ZoneResolver } from "../dns/zone_resolver.ts";
+import { sealForward, type SealOptions } from "./arc_seal.ts";
+import { dkimRecord } from "./dkim_key.ts";
+import { mailauthResolver } from "./mailauth_resolver.ts";
+
+const MESSAGE = "From: ann@example.org\r\nTo: list@forwarder.test\r\nSubject: x\r\n" +
+  "Date: Fri, 02 Jan 2026 03:04:05 +0000\r\nMessage-ID: <1@example.org>\r\n\r\ntext\r\n";
+
+const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+const publicKey = createPublicKey(createPrivateKey(pem))
+  .export({ format: "der", type: "spki" }).toString("base64");
+
+const PYTHON = new URL("testdata/verify_arc.py", import.meta.url).pathname;
+const record = dkimRecord({ algorithm: "rsa-sha256", publicKey });
+const zone = {
+  "s._domainkey.forwarder.test": { txt: [record] },
+  "s._domainkey.second.test": { txt: [record] },
+  "example.org": { txt: ["v=spf1 ip4:192.0.2.1 -all"] },
+  "_dmarc.example.org": { txt: ["v=DMARC1; p=reject"] },
+};
+const resolver = new ZoneResolver(zone);
+const keyRecords = {
+  "s._domainkey.forwarder.test": record,
+  "s._domainkey.second.test": record,
+};
+
+const OPTIONS: SealOptions = {
+  clientAddress: "192.0.2.1",
+  heloName: "mail.example.org",
+  reversePath: "ann@example.org",
+  hostname: "mx.forwarder.test",
+  domain: "forwarder.test",
+  selector: "s",
+  privateKey: pem,
+  resolver,
+  timeoutMs: 5_000,
+};
+
+async function seal(text: string, options: Partial<SealOptions> = {}): Promise<string> {
+  return await sealForward(Buffer.from(text, "latin1"), { ...OPTIONS, ...options });
+}
+
+/** What mailauth, strict about syntax, and dkimpy, where it is installed, say of the message's chain. */
+async function chainOf(text: string): Promise<string> {
+  const octets = Buffer.from(text, "utf8");
+  const { arc } = await authenticate(octets, {
+    ip: "192.0.2.9",
+    helo: "x.test",
+    sender: "ann@example.org",
+    mta: "next.test",
+    resolver: mailauthResolver(resolver),
+    disableBimi: true,
+    strict: true,
+  });
+  assert.ok(arc);
+  const byPython = await chainByPython(octets);
+  if (byPython !== null) assert.equal(byPython, arc.status.result);
+  return arc.status.result;
+}
+
+/** Debian's own Python may have dkimpy where another one comes first. */
+const python = await firstWithDkimpy(["python3", "/usr/bin/python3"]);
+if (python === null) console.warn("dkimpy is missing: ARC chains are only checked by mailauth");
+
+async function firstWithDkimpy(commands: readonly string[]): Promise<string | null> {
+  for (const command of commands) {
+    const importing = new Deno.Command(command, { args: ["-c", "import dkim"] });
+    const ran = await importing.output().catch(() => null);
+    if (ran?.success) return command;
+  }
+  return null;
+}
+
+async function chainByPython(octets: Uint8Array): Promise<string | null> {
+  if (python === null) return null;
+  const child = new Deno.Command(python, {
+    args: [PYTHON, JSON.stringify(keyRecords)],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(octets);
+  await writer.close();
+  const { success, stdout, stderr } = await child.output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout)).cv;
+}
+
+function unfolded(fields: string): string {
+  return fields.replace(/\r\n[ \t]+/g, " ");
+}
+
+Deno.test("sealForward: the chain holds, and tells what SPF and DMARC were (RFC 8617 §5.1)", async () => {
+  const set = await seal(MESSAGE);
+  assert.match(set, /^(?:ARC-[^]*?\r\n(?![ \t])){3}$/);
+  const results = unfolded(set);
+  assert.match(results, /ARC-Authentication-Results: i=1; mx\.forwarder\.test;.*spf=pass/);
+  assert.match(results, /dkim=none/);
+  assert.match(results, /dmarc=pass/);
+  assert.match(results, /ARC-Seal: i=1;.*cv=none;.*d=forwarder\.test/);
+  assert.equal(await chainOf(set + MESSAGE), "pass");
+  // What the next host, and we ourselves, put on top leaves it whole.
+  const trace = "Received: from x.test\r\n\tby y.test; Fri, 02 Jan 2026 03:04:06 +0000\r\n";
+  const more =
+    `${trace}DKIM-Signature: v=1; a=rsa-sha256; d=second.test; s=none; h=from; bh=; b=\r\n`;
+  assert.equal(await chainOf(more + set + MESSAGE), "pass");
+  assert.equal(await chainOf(set + MESSAGE.replace("text", "test")), "fail");
+  assert.equal(await chainOf(set + MESSAGE.replace("Subject: x", "Subject: y")), "fail");
+  assert.equal(await chainOf(set.replace("dmarc=pass", "dmarc=fail") + MESSAGE), "fail");
+});
+
+Deno.test("sealForward: a chain goes on, one that fails ends (RFC 8617 §5.1)", async () => {
+  const first = await seal(MESSAGE) + MESSAGE;
+  const second = await seal(first, { domain: "second.test" }) + first;
+  assert.match(unfolded(second), /ARC-Seal: i=2;.*cv=pass;.*d=second\.test/);
+  assert.match(unfolded(second), /ARC-Authentication-Results: i=2;.*arc=pass/);
+  assert.equal(await chainOf(second), "pass");
+  const third = await seal(second) + second;
+  assert.match(unfolded(third), /ARC-Seal: i=3;/);
+  assert.equal(await chainOf(third), "pass");
+
+  assert.equal(await seal(first.replace("text", "test"), { domain: "second.test" }), "");
+  assert.equal(await seal(first.replace("cv=none", "cv=fail"), { domain: "second.test" }), "");
+  assert.equal(await seal(first.replace(/^ARC-Seal:[^]*?\r\n(?! )/, "")), "");
+  // Not knowing is not failing: the chain may be good, and is left to the next host.
+  const away = new ZoneResolver({
+    ...zone,
+    "s._domainkey.forwarder.test": { fails: "servfail" },
+  });
+  assert.equal(await seal(first, { domain: "second.test", resolver: away }), "");
+});
+
+Deno.test("sealForward: no name a client gives says anything of its own", async () => {
+  const hostile = 'x"; dmarc=pass; spf=pass (\u00fc';
+  for (const reversePath of ["", "j\u00fcrgen@b\u00fccher.example", '"a; dkim=pass"@example.org']) {
+    const options = { heloName: hostile, reversePath, clientAddress: "2001:db8::1" };
+    const set = await seal(MESSAGE, options);
+    assert.notEqual(set, "", reversePath);
+    const results = unfolded(set).split("\r\n")[2]
+      .replace(/"(?:[^"\\]|\\.)*"/g, '""').replace(/\([^()]*\)/g, "()");
+    assert.match(results, /^ARC-Authentication-Results: /);
+    assert.doesNotMatch(results, /(?:spf|dkim|dmarc)=pass/, reversePath);
+    assert.equal(await chainOf(set + MESSAGE), "pass", reversePath);
+  }
+});
+
+Deno.test("sealForward: what cannot be judged in time or at a bounded cost goes on unsealed", async () => {
+  const silent = new Proxy(resolver, { get: () => () => new Promise(() => {}) });
+  assert.equal(await seal(MESSAGE, { resolver: silent, timeoutMs: 20 }), "");
+  const throwing = new Proxy(resolver, {
+    get: () => () => {
+      throw new Error("broken");
+    },
+  });
+  assert.equal(typeof await seal(MESSAGE, { resolver: throwing }), "string");
+  assert.equal(await seal(MESSAGE, { privateKey: "no key" }), "");
+  const signature = "DKIM-Signature: v=1; a=rsa-sha256; d=x.test; s=s; h=from; bh=AA==; b=AA==\r\n";
+  assert.notEqual(await seal(signature.repeat(10) + MESSAGE), "");
+  assert.equal(await seal(signature.repeat(11) + MESSAGE), "");
+  assert.equal(await seal(`X: ${"x".repeat(300_000)}\r\n${MESSAGE}`), "");
+  assert.equal(await seal(""), "");
+  assert.equal(await seal("Subject: no author\r\n\r\n"), "");
+});
