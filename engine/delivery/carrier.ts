@@ -1,36 +1,38 @@
 /** Takes consignments to mailboxes of ours and to other servers; the worker's only `Carrier`. */
 import { Buffer } from "node:buffer";
 import { readHeaderSection } from "../mail/header_section.ts";
-import type { DirectoryAnswer } from "../routing/route.ts";
 import type { LeasedDelivery } from "../store/spool.ts";
 import type { Consignment } from "./consignment.ts";
 import type { Carrier, ConsignmentResult } from "./courier.ts";
 import { Destination, type DestinationOptions } from "./destination.ts";
-import type { LocalDelivery } from "./local/local_delivery.ts";
+import { LocalCarrier, type LocalCarrierOptions } from "./local_carrier.ts";
 import { type NextHop, nextHopKey, type OpenedNextHop, type Smarthost } from "./next_hop.ts";
-import { type AttemptOutcome, deferred, failed } from "./outcome.ts";
 
 export interface CarrierOptions {
-  readonly local: LocalDelivery;
-  readonly lookup: (forwardPath: string) => Promise<DirectoryAnswer>;
+  readonly local: Omit<LocalCarrierOptions, "submitLmtp">;
   readonly smarthost: Smarthost | null;
   readonly deliveryPort: number;
   readonly open: (nextHop: NextHop) => Promise<OpenedNextHop>;
   readonly pool: Omit<DestinationOptions, "open">;
 }
 
-const LOCAL = "local";
-const MAX_LOCAL = 500;
+/** In front of a domain whose mailboxes are ours; no next hop's key begins so. */
+const LOCAL = "local ";
 /** Consignments that may wait for one next hop in a worker. */
 const MAX_WAITING = 500;
 
 export class MailCarrier implements Carrier {
   readonly #options: CarrierOptions;
   readonly #destinations = new Map<string, Destination>();
-  #localUnderWay = 0;
+  readonly #local: LocalCarrier;
 
   constructor(options: CarrierOptions) {
     this.#options = options;
+    this.#local = new LocalCarrier({
+      ...options.local,
+      submitLmtp: (address, consignment, forwardPaths) =>
+        this.#submit({ kind: "lmtp", address }, consignment, forwardPaths),
+    });
   }
 
   /** Sessions by what they do. */
@@ -45,16 +47,21 @@ export class MailCarrier implements Carrier {
   }
 
   keyOf(delivery: LeasedDelivery): string {
-    return delivery.transport === "local" ? LOCAL : nextHopKey(this.#nextHopOf(delivery));
+    return delivery.transport === "local"
+      ? LOCAL + delivery.destination
+      : nextHopKey(this.#nextHopOf(delivery));
   }
 
   roomFor(key: string): number {
-    if (key === LOCAL) return MAX_LOCAL - this.#localUnderWay;
+    if (key.startsWith(LOCAL)) return this.#local.roomFor(key.slice(LOCAL.length));
     return MAX_WAITING - (this.#destinations.get(key)?.waitingCount ?? 0);
   }
 
   carry(key: string, consignment: Consignment): Promise<ConsignmentResult> {
-    return key === LOCAL ? this.#carryLocal(consignment) : this.#carryRemote(key, consignment);
+    if (key.startsWith(LOCAL)) return this.#local.carry(key.slice(LOCAL.length), consignment);
+    const { deliveries } = consignment;
+    const forwardPaths = deliveries.map(({ forwardPath }) => forwardPath);
+    return this.#submit(this.#nextHopOf(deliveries[0]), consignment, forwardPaths);
   }
 
   /** Gives back what waits for a session. */
@@ -81,17 +88,19 @@ export class MailCarrier implements Carrier {
       : { kind: "smarthost", smarthost };
   }
 
-  #carryRemote(key: string, consignment: Consignment): Promise<ConsignmentResult> {
-    const { deliveries, octets, beginBeforeMs, endBeforeMs } = consignment;
+  #submit(
+    nextHop: NextHop,
+    { deliveries, octets, beginBeforeMs, endBeforeMs }: Consignment,
+    forwardPaths: readonly string[],
+  ): Promise<ConsignmentResult> {
+    const key = nextHopKey(nextHop);
     let destination = this.#destinations.get(key);
     if (destination === undefined) {
-      const nextHop = this.#nextHopOf(deliveries[0]);
       const { open, pool } = this.#options;
       destination = new Destination({ ...pool, open: () => open(nextHop) });
       this.#destinations.set(key, destination);
     }
     const [{ reversePath, bodyType, smtpUtf8 }] = deliveries;
-    const forwardPaths = deliveries.map(({ forwardPath }) => forwardPath);
     return destination.submit({
       reversePath,
       forwardPaths,
@@ -101,50 +110,6 @@ export class MailCarrier implements Carrier {
       beginBeforeMs,
       endBeforeMs,
     });
-  }
-
-  async #carryLocal({ deliveries, octets }: Consignment): Promise<ConsignmentResult> {
-    this.#localUnderWay += deliveries.length;
-    try {
-      const outcomes = await Promise.all(
-        deliveries.map((delivery) => this.#deliverLocally(delivery, octets)),
-      );
-      return { outcomes, peer: null };
-    } finally {
-      this.#localUnderWay -= deliveries.length;
-    }
-  }
-
-  async #deliverLocally(delivery: LeasedDelivery, octets: Uint8Array): Promise<AttemptOutcome> {
-    const { local, lookup } = this.#options;
-    let answer: DirectoryAnswer;
-    try {
-      answer = await lookup(delivery.forwardPath);
-    } catch {
-      return deferred("3.0", "the directory is unavailable");
-    }
-    if (answer.kind !== "mailbox") return failed("1.1", "there is no such mailbox any more");
-    const outcome = await local.deliver({
-      id: delivery.id,
-      domain: delivery.destination,
-      user: answer.user,
-      reversePath: delivery.reversePath,
-      forwardPath: delivery.forwardPath,
-      queuedAtMs: delivery.queuedAtMs,
-      octets,
-      mayBeRepeated: delivery.attempts > 0 || delivery.wasLeased,
-    });
-    switch (outcome.kind) {
-      case "delivered":
-        return { kind: "delivered", enhancedStatus: "2.0.0", diagnostic: "in the mailbox" };
-      case "deferred":
-      case "failed":
-        return {
-          kind: outcome.kind,
-          enhancedStatus: outcome.enhancedStatus,
-          diagnostic: outcome.reason,
-        };
-    }
   }
 }
 

@@ -52,7 +52,8 @@ export interface CourierOptions {
   readonly schedule: RetrySchedule;
   readonly hostname: string;
   readonly newQueueId: () => QueueId;
-  readonly routeReport: (forwardPath: string) => Promise<RoutedRecipient | null>;
+  /** Where a sender is reached, who may be a list; nobody where that is nowhere. */
+  readonly routeReport: (forwardPath: string) => Promise<readonly RoutedRecipient[]>;
   readonly newBoundary: () => string;
   readonly now: () => number;
   readonly random: () => number;
@@ -335,9 +336,9 @@ export class Courier {
     const failures = deliveries.map((delivery, i) => ({ delivery, settlement: settlements[i] }))
       .filter(({ settlement }) => settlement.outcome === "failed");
     if (failures.length === 0 || deliveries[0].reversePath === "") return [];
-    let recipient: RoutedRecipient | null;
+    let recipients: readonly RoutedRecipient[];
     try {
-      recipient = await routeReport(deliveries[0].reversePath);
+      recipients = await routeReport(deliveries[0].reversePath);
     } catch (error) {
       observer.failed("report", error);
       return null;
@@ -348,7 +349,7 @@ export class Courier {
         id: newQueueId(),
         nowMs: now(),
         boundary: newBoundary(),
-        routeTo: () => recipient,
+        recipients,
       });
       return report === null ? [] : [report];
     } catch (error) {

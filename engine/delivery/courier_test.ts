@@ -167,7 +167,9 @@ Deno.test("Courier: takes deliveries where they belong and settles them", async 
   await t.step("no failure without its report", async () => {
     let losses = 1;
     const lookup = (): Promise<DirectoryAnswer> =>
-      losses-- > 0 ? away() : Promise.resolve({ kind: "mailbox", user: "ann" });
+      losses-- > 0
+        ? away()
+        : Promise.resolve({ kind: "mailbox", domain: "here.test", user: "ann" });
     const script = refusing("<no", "550 5.1.1 who?");
     await atWork(bench, { lookup, script }, async ({ commit, finished, later, script }) => {
       await commit(message(["no@there.test", "yes@there.test"]));

@@ -169,6 +169,7 @@ export class Destination {
       peer,
       session: new SmtpSession({
         socket: opened.socket,
+        protocol: opened.protocol,
         extensions: opened.extensions,
         commandTimeoutMs,
         now,

@@ -1,4 +1,7 @@
-/** Where mail for a destination goes next: its own hosts, or the smarthost that takes everything. */
+/**
+ * Where mail for a destination goes next: its own hosts, the smarthost that takes everything, or an LMTP
+ * server that fills mailboxes of ours (RFC 2033).
+ */
 import type { Resolver, TempfailReason } from "../dns/resolver.ts";
 import { findMailHosts, type MailHosts } from "./mx.ts";
 import type { Opened, OpenRequest, Security } from "./node_smtp_opener.ts";
@@ -15,7 +18,9 @@ export interface Smarthost {
 
 export type NextHop =
   | { readonly kind: "mx"; readonly domain: string; readonly port: number }
-  | { readonly kind: "smarthost"; readonly smarthost: Smarthost };
+  | { readonly kind: "smarthost"; readonly smarthost: Smarthost }
+  /** `address`: the path of a unix socket, or `host:port`. */
+  | { readonly kind: "lmtp"; readonly address: string };
 
 /** The host a session was opened to. */
 export interface Peer {
@@ -45,7 +50,14 @@ const PATIENCE_MS = 120_000;
 
 /** What sessions are pooled by. */
 export function nextHopKey(nextHop: NextHop): string {
-  return nextHop.kind === "mx" ? nextHop.domain : "smarthost";
+  switch (nextHop.kind) {
+    case "mx":
+      return nextHop.domain;
+    case "smarthost":
+      return "smarthost";
+    case "lmtp":
+      return `lmtp ${nextHop.address}`;
+  }
 }
 
 /** Opens a session to the first host that takes one, in the order of RFC 5321 §5.1. */
@@ -53,6 +65,7 @@ export async function openNextHop(
   nextHop: NextHop,
   options: OpenNextHopOptions,
 ): Promise<OpenedNextHop> {
+  if (nextHop.kind === "lmtp") return await openLmtp(nextHop.address, options);
   const hosts = nextHop.kind === "mx"
     ? await findMailHosts(nextHop.domain, options)
     : await findSmarthost(nextHop.smarthost, options.resolver);
@@ -80,14 +93,35 @@ export async function openNextHop(
   return last ?? { kind: "unreachable", outcome: deferred("4.4", "no host to try"), peer: null };
 }
 
+async function openLmtp(
+  address: string,
+  { open }: Pick<OpenNextHopOptions, "open">,
+): Promise<OpenedNextHop> {
+  const isPath = address.startsWith("/");
+  const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
+  const name = isPath ? address : host?.replace(/^\[(.*)\]$/, "$1") ?? address;
+  const opened = await open({
+    protocol: "lmtp",
+    address: name,
+    port: Number(port ?? 0),
+    hostName: name,
+    security: isPath ? "plain" : "opportunistic",
+    credentials: null,
+  });
+  const peer = { mxHost: name, address: name, tls: false };
+  if (opened.kind === "unusable") return { kind: "unreachable", outcome: opened.outcome, peer };
+  return { kind: "open", opened, peer: { ...peer, tls: opened.isSecure } };
+}
+
 async function openAt(
   host: { readonly name: string; readonly address: string },
-  nextHop: NextHop,
+  nextHop: Exclude<NextHop, { kind: "lmtp" }>,
   options: OpenNextHopOptions,
 ): Promise<OpenedNextHop> {
   const relay = nextHop.kind === "smarthost" ? nextHop.smarthost : null;
   const open = (security: Security) =>
     options.open({
+      protocol: "smtp",
       address: host.address,
       port: nextHop.kind === "mx" ? nextHop.port : nextHop.smarthost.port,
       hostName: host.name,

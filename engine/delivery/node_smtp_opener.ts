@@ -8,8 +8,10 @@ import type { Extensions } from "./node_smtp_session.ts";
 import { type AttemptOutcome, deferred, outcomeOfReply } from "./outcome.ts";
 
 export interface OpenRequest {
-  /** IP address. */
+  readonly protocol: "smtp" | "lmtp";
+  /** IP address; for LMTP also a name of this machine's, or the path of a unix socket. */
   readonly address: string;
+  /** Of no meaning for a path. */
   readonly port: number;
   /** The host's name, for SNI and diagnostics. */
   readonly hostName: string;
@@ -30,6 +32,7 @@ export interface OpenerOptions {
 export type Opened =
   | {
     readonly kind: "open";
+    readonly protocol: "smtp" | "lmtp";
     readonly socket: Socket;
     readonly extensions: Extensions;
     readonly isSecure: boolean;
@@ -69,10 +72,11 @@ export async function openSession(request: OpenRequest, options: OpenerOptions):
     host: request.address,
     port: request.port,
     // RFC 6066 §3: an address is no server name.
-    servername: isIP(request.hostName) !== 0 || request.hostName.startsWith("[")
+    servername: isIP(request.hostName) !== 0 || /^[[/]/.test(request.hostName)
       ? undefined
       : request.hostName,
     name: options.hostname,
+    lmtp: request.protocol === "lmtp",
     secure: request.security === "implicit",
     ignoreTLS: request.security === "plain",
     opportunisticTLS: request.security === "opportunistic",
@@ -94,6 +98,7 @@ export async function openSession(request: OpenRequest, options: OpenerOptions):
     await Promise.race([setUp(connection, request), isLate]);
     return {
       kind: "open",
+      protocol: request.protocol,
       socket: takeOver(connection),
       extensions: readExtensions((connection as Knowledge)._ehloLines ?? []),
       isSecure: connection.secure,
@@ -133,8 +138,10 @@ function isLoopback(address: string): boolean {
 
 function connectTo(request: OpenRequest, timeoutMs: number): Promise<Socket | Error> {
   return new Promise((resolve) => {
-    const at = `${request.hostName} [${request.address}]:${request.port}`;
-    const socket = connect({ host: request.address, port: request.port });
+    const { address, port } = request;
+    const isPath = address.startsWith("/");
+    const at = isPath ? address : `${request.hostName} [${address}]:${port}`;
+    const socket = connect(isPath ? { path: address } : { host: address, port });
     const timer = setTimeout(() => {
       socket.destroy();
       resolve(new Error(`cannot connect to ${at}: timed out`));

@@ -11,6 +11,7 @@ const OPTIONS = { hostname: "here.test", connectTimeoutMs: 500, commandTimeoutMs
 
 function open(port: number, fields: Partial<OpenRequest> = {}): Promise<Opened> {
   const request: OpenRequest = {
+    protocol: "smtp",
     address: "127.0.0.1",
     port,
     hostName: "mx.there.test",
@@ -63,6 +64,7 @@ async function realServer(
 async function transmit(opened: Extract<Opened, { kind: "open" }>): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const session = new SmtpSession({
+    protocol: "smtp",
     socket: opened.socket,
     extensions: opened.extensions,
     commandTimeoutMs: 5_000,

@@ -22,6 +22,8 @@ export interface Extensions {
 
 export interface SmtpSessionOptions {
   readonly socket: Socket;
+  /** LMTP answers a message once for each of its recipients (RFC 2033 §4.2). */
+  readonly protocol: "smtp" | "lmtp";
   readonly extensions: Extensions;
   readonly commandTimeoutMs: number;
   readonly now: () => number;
@@ -227,10 +229,7 @@ export class SmtpSession {
       this.#awaited.push(() => this.#finish(exchange));
       return void socket.write(".\r\n");
     }
-    this.#awaited.push((final) => {
-      this.#fill(exchange, outcomeOfReply(final, "data"));
-      this.#finish(exchange);
-    });
+    this.#awaitAnswers(exchange);
     exchange.isSent = true;
     this.#extendDeadline(exchange.transmission.octets.length / SLOWEST_OCTETS_PER_MS);
     this.#gathered = [...stuffDots(exchange.transmission.octets)];
@@ -241,6 +240,25 @@ export class SmtpSession {
     // A small message costs less copied together than written in pieces.
     if (exchange.transmission.octets.length <= GATHERED_OCTETS) socket.write(Buffer.concat(pieces));
     else for (const piece of pieces) socket.write(piece);
+  }
+
+  #awaitAnswers(exchange: Exchange): void {
+    if (this.#options.protocol === "smtp") {
+      this.#awaited.push((final) => {
+        this.#fill(exchange, outcomeOfReply(final, "data"));
+        this.#finish(exchange);
+      });
+      return;
+    }
+    // RFC 2033 §4.2: in the order of the recipients that were accepted.
+    const { outcomes } = exchange;
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome !== null) continue;
+      this.#awaited.push((final) => {
+        outcomes[index] = outcomeOfReply(final, "data");
+        if (!outcomes.includes(null)) this.#finish(exchange);
+      });
+    }
   }
 
   #write(commands: string): void {

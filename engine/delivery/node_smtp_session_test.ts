@@ -55,6 +55,7 @@ async function withSession(
     closed,
     clock,
     session: new SmtpSession({
+      protocol: "smtp",
       socket,
       extensions: { ...EXTENSIONS, ...options.extensions },
       commandTimeoutMs: 1_000,

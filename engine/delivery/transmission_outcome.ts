@@ -55,8 +55,8 @@ export interface ReportContext {
   readonly id: QueueId;
   readonly nowMs: number;
   readonly boundary: string;
-  /** Where the sender's mailbox is. */
-  readonly routeTo: (forwardPath: string) => RoutedRecipient | null;
+  /** Where the sender is reached; nowhere, and there is no report. */
+  readonly recipients: readonly RoutedRecipient[];
 }
 
 /** The report to the sender about these failures of one message; null where none is due. */
@@ -66,7 +66,7 @@ export function reportOf(
   context: ReportContext,
 ): AcceptedMessage | null {
   const [first] = failures;
-  if (first === undefined) return null;
+  if (first === undefined || context.recipients.length === 0) return null;
   const report = reportFor({
     queueId: first.delivery.message,
     reversePath: first.delivery.reversePath,
@@ -88,8 +88,6 @@ export function reportOf(
     boundary: context.boundary,
   });
   if (report === null) return null;
-  const recipient = context.routeTo(report.forwardPath);
-  if (recipient === null) return null;
   return {
     id: context.id,
     acceptedAtMs: context.nowMs,
@@ -100,7 +98,7 @@ export function reportOf(
     heloName: "",
     protocol: "internal",
     octets: report.octets,
-    recipients: [recipient],
+    recipients: context.recipients,
   };
 }
 

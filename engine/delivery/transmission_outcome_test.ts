@@ -73,11 +73,11 @@ const CONTEXT = {
   id: "01ARZ3NDEKTSW" as QueueId,
   nowMs: 3_000,
   boundary: "boundary",
-  routeTo: (forwardPath: string) => ({
-    forwardPath,
+  recipients: [{
+    forwardPath: "ann@here.test",
     transport: "local" as const,
     destination: "here.test",
-  }),
+  }],
 };
 const ORIGINAL = new TextEncoder().encode("Subject: original\r\n\r\nbody\r\n");
 
@@ -106,6 +106,6 @@ Deno.test("reportOf: a delivery given up after its life is reported too", () => 
 
 Deno.test("reportOf: never to the null reverse-path, nor where nobody is (RFC 5321 §6.1)", () => {
   assert.equal(reportOf([failure({ reversePath: "" })], ORIGINAL, CONTEXT), null);
-  assert.equal(reportOf([failure()], ORIGINAL, { ...CONTEXT, routeTo: () => null }), null);
+  assert.equal(reportOf([failure()], ORIGINAL, { ...CONTEXT, recipients: [] }), null);
   assert.equal(reportOf([], ORIGINAL, CONTEXT), null);
 });

@@ -1,5 +1,6 @@
 /** Final delivery into a mailbox of ours: the interface delivery workers use. */
 import type { DeliveryId } from "../../mail/queue_id.ts";
+import type { MailboxSettings } from "../../store/directory.ts";
 
 export interface LocalRequest {
   /** Names the copy, so that a repeated attempt leaves one copy only. */
@@ -7,6 +8,7 @@ export interface LocalRequest {
   readonly domain: string;
   /** The directory's name of the mailbox: any text. */
   readonly user: string;
+  readonly settings: MailboxSettings;
   /** Mailbox without angle brackets; empty for the null reverse-path. */
   readonly reversePath: string;
   /** Mailbox without angle brackets, as the message was addressed. */

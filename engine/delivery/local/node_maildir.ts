@@ -10,6 +10,7 @@ import { Buffer } from "node:buffer";
 import { returnPathField } from "../../mail/received.ts";
 import type { LocalDelivery, LocalOutcome, LocalRequest } from "./local_delivery.ts";
 import { copyName, encodeSegment } from "./maildir_name.ts";
+import { NodeMaildirQuota } from "./node_maildir_quota.ts";
 
 /** Up to this a write costs less than handing it to another thread. */
 const SYNCHRONOUS_OCTETS = 131_072;
@@ -20,13 +21,17 @@ export class NodeMaildir implements LocalDelivery {
   readonly #root: string;
   readonly #nonce: () => string;
   readonly #folders = new FolderSync();
+  readonly #quota: NodeMaildirQuota;
   /** Mailboxes being made, until their folders are synced. */
   readonly #making = new Map<string, Promise<void>>();
 
-  /** @param options `nonce`: letters and digits, different for each attempt on every node. */
-  constructor(options: { readonly root: string; readonly nonce: () => string }) {
+  /** @param options `nonce`: letters and digits, different for each attempt on every node; `now`: Unix ms. */
+  constructor(
+    options: { readonly root: string; readonly nonce: () => string; readonly now: () => number },
+  ) {
     this.#root = options.root;
     this.#nonce = options.nonce;
+    this.#quota = new NodeMaildirQuota(options);
   }
 
   async deliver(request: LocalRequest): Promise<LocalOutcome> {
@@ -54,6 +59,13 @@ export class NodeMaildir implements LocalDelivery {
       await this.#folders.sync(`${mailbox}/new`);
       return { kind: "delivered", repeated: true };
     }
+    const { quotaOctets, whenFull } = request.settings;
+    if (quotaOctets !== null && !await this.#quota.hasRoom(mailbox, quotaOctets, sizeOctets)) {
+      // RFC 3463 §3.3
+      return whenFull === "defer"
+        ? { kind: "deferred", enhancedStatus: "4.2.2", reason: "mailbox full" }
+        : { kind: "failed", enhancedStatus: "5.2.2", reason: "mailbox full" };
+    }
     // The nonce keeps two attempts at once, should a lease run out, from writing into one file.
     const tmp = `${mailbox}/tmp/${name}.${this.#nonce()}`;
     using file = await this.#inMailbox(
@@ -75,6 +87,8 @@ export class NodeMaildir implements LocalDelivery {
       throw error;
     }
     await this.#folders.sync(`${mailbox}/new`);
+    // The copy is safe; the sum is mended by whoever finds it wrong.
+    if (quotaOctets !== null) await this.#quota.added(mailbox, sizeOctets).catch(() => {});
     return { kind: "delivered", repeated: false };
   }
 

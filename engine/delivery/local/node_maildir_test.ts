@@ -10,6 +10,12 @@ const REQUEST: LocalRequest = {
   id: deliveryId(QUEUE_ID, 0),
   domain: "example.org",
   user: "ann",
+  settings: {
+    transport: { kind: "maildir" },
+    sealedWebhookSecret: null,
+    quotaOctets: null,
+    whenFull: "defer",
+  },
   reversePath: "bob@example.com",
   forwardPath: "ann@example.org",
   queuedAtMs: 1_767_323_045_678,
@@ -28,7 +34,7 @@ async function withStore(run: (store: NodeMaildir, root: string) => Promise<void
   const folder = await Deno.makeTempDir({ prefix: "sluice-maildir-" });
   try {
     const root = `${folder}/mail`;
-    await run(new NodeMaildir({ root, nonce: counter() }), root);
+    await run(new NodeMaildir({ root, nonce: counter(), now: Date.now }), root);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -188,4 +194,24 @@ Deno.test("deferredBy: a full disk is 4.3.1, other trouble 4.2.0 (RFC 3463 §3.4
     reason: "mail store: EACCES",
   });
   assert.equal(deferredBy("what?").kind, "deferred");
+});
+
+Deno.test("NodeMaildir: a full mailbox is put off or refused, as it is set (RFC 3463 §3.3)", async () => {
+  await withStore(async (store) => {
+    const within = (quotaOctets: number, whenFull: "defer" | "refuse", copy: number) =>
+      store.deliver({
+        ...REQUEST,
+        id: deliveryId(QUEUE_ID, copy),
+        settings: { ...REQUEST.settings, quotaOctets, whenFull },
+      });
+    assert.equal((await within(200, "defer", 0)).kind, "delivered");
+    assert.equal((await within(200, "defer", 1)).kind, "delivered");
+    const later = await within(200, "defer", 2);
+    assert.ok(later.kind === "deferred" && later.enhancedStatus === "4.2.2");
+    const never = await within(200, "refuse", 2);
+    assert.ok(never.kind === "failed" && never.enhancedStatus === "5.2.2");
+    // What is there already is there.
+    assert.deepEqual(await within(200, "refuse", 1), { kind: "delivered", repeated: true });
+    assert.equal((await within(300, "refuse", 2)).kind, "delivered");
+  });
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { deliveryId, queueIdGenerator } from "../../mail/queue_id.ts";
+import type { MailboxSettings } from "../../store/directory.ts";
 import type { DirectoryAnswer } from "../../routing/route.ts";
 import { shardOf, SHARDS } from "../../store/dispatch.ts";
 import { StoreUnavailableError } from "../../store/errors.ts";
@@ -18,6 +19,13 @@ import { ScriptedServer, type SmtpScript, smtpScript } from "./scripted_server.t
 import { ZoneResolver } from "../../dns/zone_resolver.ts";
 
 const NOON_MS = Date.UTC(2031, 4, 5, 12);
+const MAILDIR: MailboxSettings = {
+  transport: { kind: "maildir" },
+  sealedWebhookSecret: null,
+  quotaOctets: null,
+  whenFull: "defer",
+};
+
 export const LEASE_MS = 900_000;
 const LIFETIME_MS = 3_600_000;
 export const clock = { nowMs: NOON_MS };
@@ -82,10 +90,20 @@ export async function atWork(
   await using dispatch = memoryDispatch({ now });
   const spool: Spool = { ...bench.spool, ...options.spool };
   const errors: string[] = [];
-  const lookup = options.lookup ?? (() => Promise.resolve({ kind: "mailbox", user: "ann" }));
+  const lookup = options.lookup ??
+    (() => Promise.resolve({ kind: "mailbox", domain: "here.test", user: "ann" }));
+  const maildir = new NodeMaildir({ root: bench.root, nonce: () => crypto.randomUUID(), now });
   const mail = new MailCarrier({
-    local: new NodeMaildir({ root: bench.root, nonce: () => crypto.randomUUID().slice(0, 8) }),
-    lookup,
+    local: {
+      maildir,
+      webhook: maildir,
+      find: async (forwardPath) => {
+        const answer = await lookup(forwardPath);
+        if (answer.kind !== "mailbox") return null;
+        const { domain, user } = answer;
+        return { domain, user, settings: MAILDIR };
+      },
+    },
     smarthost: null,
     deliveryPort: server.port,
     open: (nextHop) =>
@@ -129,8 +147,8 @@ export async function atWork(
     routeReport: async (forwardPath) => {
       const { kind } = await lookup(forwardPath);
       return kind === "mailbox"
-        ? { forwardPath, transport: "local", destination: "here.test" }
-        : null;
+        ? [{ forwardPath, transport: "local", destination: "here.test" }]
+        : [];
     },
     now,
     random: () => 0.5,

@@ -3,7 +3,7 @@ import { deliveryId, type QueueId } from "../../../mail/queue_id.ts";
 import { NodeMaildir } from "../node_maildir.ts";
 
 const [root, mayBeRepeated] = Deno.args;
-const store = new NodeMaildir({ root, nonce: () => crypto.randomUUID() });
+const store = new NodeMaildir({ root, nonce: () => crypto.randomUUID(), now: Date.now });
 const octets = new TextEncoder().encode("Subject: x\r\n\r\n" + "body\r\n".repeat(2000));
 
 let next = 0;
@@ -13,6 +13,12 @@ async function deliverInTurn(): Promise<void> {
     const outcome = await store.deliver({
       id: deliveryId("01J0000000000" as QueueId, at),
       domain: "example.org",
+      settings: {
+        transport: { kind: "maildir" },
+        sealedWebhookSecret: null,
+        quotaOctets: null,
+        whenFull: "defer",
+      },
       user: `user${at % 3}`,
       reversePath: "bob@example.com",
       forwardPath: `user${at % 3}@example.org`,
