@@ -1,29 +1,61 @@
 /** Composition root of `cli`: the commands, and the stores they work on. */
 import { ConfigError, loadConfig } from "../config/load.ts";
-import { type CliStores, UsageError } from "./cli/command.ts";
+import type { Config } from "../config/schema.ts";
+import { aliasCommands } from "./cli/alias.ts";
+import { certCommands } from "./cli/cert.ts";
+import { type CliSettings, type CliStores, type Command, UsageError } from "./cli/command.ts";
+import { completionCommands } from "./cli/completion.ts";
+import { dkimCommands } from "./cli/dkim.ts";
+import { dkimRotationCommands } from "./cli/dkim_rotation.ts";
 import { domainCommands } from "./cli/domain.ts";
+import { domainSettingsCommands } from "./cli/domain_settings.ts";
+import { submit } from "./cli/node_submit.ts";
 import { queueCommands } from "./cli/queue.ts";
 import { runCli } from "./cli/run.ts";
+import { sendCommands } from "./cli/send.ts";
+import { readLine } from "./cli/stdin.ts";
+import { userAccessCommands } from "./cli/user_access.ts";
 import { userCommands } from "./cli/user.ts";
+import { userLimitCommands } from "./cli/user_limits.ts";
+import { SecretBox } from "./crypto/secret_box.ts";
+import { nodeExchange } from "./dns/node_exchange.ts";
+import { systemServers } from "./dns/node_resolv_conf.ts";
+import { StubResolver } from "./dns/stub_resolver.ts";
 import { openCommandDatabase } from "./runtime/pglite_command.ts";
+import { readSecretKey } from "./runtime/secret_key.ts";
+import { postgresCertificates } from "./store/postgres_certificates.ts";
 import { connectPostgres } from "./store/postgres_client.ts";
 import { postgresDirectory } from "./store/postgres_directory.ts";
 import { postgresHistory } from "./store/postgres_history.ts";
 import { migrate } from "./store/postgres_migrate.ts";
+import { proveSecretKey } from "./store/postgres_secret_proof.ts";
+import { postgresSigningKeys } from "./store/postgres_signing_keys.ts";
 
-export const COMMANDS = [...domainCommands, ...userCommands, ...queueCommands];
+export const COMMANDS: readonly Command[] = [
+  ...domainCommands,
+  ...domainSettingsCommands,
+  ...userCommands,
+  ...userLimitCommands,
+  ...userAccessCommands,
+  ...aliasCommands,
+  ...dkimCommands,
+  ...dkimRotationCommands,
+  ...certCommands,
+  ...sendCommands(submit),
+  ...queueCommands,
+  ...completionCommands({
+    commands: () => COMMANDS,
+    directory: new URL("../", import.meta.url).pathname.replace(/\/$/, ""),
+  }),
+];
 
-interface StoreConfig {
-  readonly databaseUrl: string | null;
-  readonly dataDir: string;
-}
-
-async function openStores(config: StoreConfig): Promise<CliStores & AsyncDisposable> {
+async function openStores(config: Config): Promise<CliStores & AsyncDisposable> {
+  const { databaseUrl, dataDir, dnsServers } = config;
   await using opening = new AsyncDisposableStack();
   const database = opening.use(
     await openCommandDatabase({
-      databaseUrl: config.databaseUrl,
-      dataDir: config.dataDir,
+      databaseUrl,
+      dataDir,
       onFatal: (error) => {
         console.error(error.message);
         Deno.exit(1);
@@ -33,25 +65,63 @@ async function openStores(config: StoreConfig): Promise<CliStores & AsyncDisposa
   const sql = connectPostgres(database.target, { max: 1, applicationName: "sluice cli" });
   opening.defer(() => sql.end({ timeout: 5 }));
   await migrate(sql);
+  const resolver = opening.use(
+    new StubResolver({ servers: dnsServers ?? await systemServers(), exchange: nodeExchange }),
+  );
   const opened = opening.move();
+  const now = () => performance.now();
+  let proven: Promise<SecretBox> | null = null;
+  const secrets = async () => {
+    const box = new SecretBox(readSecretKey({ fromEnvironment: config.secretKey, dataDir }));
+    if (await proveSecretKey(sql, box) === "same") return box;
+    throw new Error(
+      "the secrets in this database were sealed with another secret key: " +
+        "give this command the SECRET_KEY or the DATA_DIR of the server",
+    );
+  };
   return {
-    directory: postgresDirectory(sql, { now: () => performance.now() }),
+    directory: postgresDirectory(sql, { now }),
     history: postgresHistory(sql),
+    signingKeys: postgresSigningKeys(sql, { now }),
+    certificates: postgresCertificates(sql),
+    secrets: () => proven ??= secrets(),
+    resolver,
+    settings: settingsOf(config),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+function settingsOf(config: Config): CliSettings {
+  return Object.freeze({
+    hostname: config.serverHostname,
+    domain: config.serverDomain,
+    listenAddresses: config.listenAddresses,
+    ports: Object.freeze({
+      smtp: config.smtpPort,
+      submission: config.submissionPort,
+      smtps: config.smtpsPort,
+      http: config.httpPort,
+    }),
+    dataDir: config.dataDir,
+    dnsServers: config.dnsServers,
+    hasAcme: config.acmeDirectoryUrl !== null,
+    hasAcmeDns: config.acmeDnsHook !== null,
+  });
 }
 
 function main(): Promise<number> {
   return runCli(Deno.args, {
     commands: COMMANDS,
+    settings: () => settingsOf(configuration()),
     open: () => openStores(configuration()),
+    readLine: () => readLine(Deno.stdin.readable),
     out: (line) => console.log(line),
     error: (line) => console.error(line),
   });
 }
 
 /** @throws {UsageError} with every mistake on a line of its own. */
-function configuration(): StoreConfig {
+function configuration(): Config {
   try {
     return loadConfig();
   } catch (error) {

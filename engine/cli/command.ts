@@ -2,13 +2,49 @@
  * What a command of the `cli` is: a noun, a verb and what they do with the stores. Knows neither the
  * terminal nor where the stores are; the root does.
  */
+import type { SecretBox } from "../crypto/secret_box.ts";
+import type { Resolver } from "../dns/resolver.ts";
+import type { DnsServer } from "../dns/servers.ts";
+import type { CertificateStore } from "../store/certificates.ts";
 import type { DirectoryAdmin } from "../store/directory.ts";
 import type { History } from "../store/history.ts";
+import type { SigningKeyAdmin } from "../store/signing_keys.ts";
+
+/** What commands know of the server's configuration; frozen. */
+export interface CliSettings {
+  readonly hostname: string;
+  /** The first local domain. */
+  readonly domain: string;
+  readonly listenAddresses: readonly string[];
+  /** 0 where a listener is off. */
+  readonly ports: {
+    readonly smtp: number;
+    readonly submission: number;
+    readonly smtps: number;
+    readonly http: number;
+  };
+  readonly dataDir: string;
+  /** `null`: the system's. */
+  readonly dnsServers: readonly DnsServer[] | null;
+  /** The server has certificates issued. */
+  readonly hasAcme: boolean;
+  /** It can prove wildcards by DNS. */
+  readonly hasAcmeDns: boolean;
+}
 
 /** What commands work on. */
 export interface CliStores {
   readonly directory: DirectoryAdmin;
   readonly history: History;
+  readonly signingKeys: SigningKeyAdmin;
+  readonly certificates: CertificateStore;
+  /**
+   * Makes the server's secret key where there is none yet, so only those ask who need it.
+   * @throws {Error} when it is not the key that the secrets in the database were sealed with.
+   */
+  secrets(): Promise<SecretBox>;
+  readonly resolver: Resolver;
+  readonly settings: CliSettings;
 }
 
 /** A command's words behind its verb. */
@@ -26,18 +62,28 @@ export type CommandResult =
     /** The same for programs. */
     readonly json: unknown;
   }
-  /** Nothing was done, and why in one line. */
+  /** Nothing was done, and why, for people; its first line says it all. */
   | { readonly kind: "failed"; readonly message: string };
 
-export interface Command {
+export interface CommandOption {
+  readonly type: "string" | "boolean";
+  /** Given as `-`, its value is the first line of what stands on standard input. */
+  readonly mayBeStdin?: true;
+}
+
+interface CommandText {
   readonly noun: string;
-  /** Empty for a noun that does without. */
+  /** One word or two; empty for a noun that does without. */
   readonly verb: string;
   /** Words behind the verb, e.g. `<name>`. */
   readonly usage: string;
   readonly summary: string;
   readonly example: string;
-  readonly options?: Readonly<Record<string, { type: "string" | "boolean" }>>;
+  readonly options?: Readonly<Record<string, CommandOption>>;
+}
+
+export interface StoreCommand extends CommandText {
+  readonly needs?: "stores";
   /**
    * Reads the words, before any store is opened.
    * @throws {UsageError}
@@ -45,17 +91,58 @@ export interface Command {
   prepare(input: CommandInput): (stores: CliStores) => Promise<CommandResult>;
 }
 
+/** One that runs without stores, and without settings too unless it asks for them. */
+export interface LightCommand extends CommandText {
+  readonly needs: "settings";
+  /** @throws {UsageError} */
+  prepare(input: CommandInput): (settings: () => CliSettings) => Promise<CommandResult>;
+}
+
+export type Command = StoreCommand | LightCommand;
+
 /** The words, or the settings they need, make no sense; exit code 2. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
 
+/** `noun verb`, as one types it. */
+export function commandName(command: Pick<Command, "noun" | "verb">): string {
+  return command.verb === "" ? command.noun : `${command.noun} ${command.verb}`;
+}
+
+/** The words a command takes, one for each of `what`. @throws {UsageError} naming the first missing. */
+export function wordsOf<const T extends readonly string[]>(
+  input: CommandInput,
+  what: T,
+): { readonly [K in keyof T]: string } {
+  const { positionals } = input;
+  const missing = what[positionals.length];
+  if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+  if (positionals.length > what.length) {
+    throw new UsageError(`too many words: ${positionals.slice(what.length).join(" ")}`);
+  }
+  return positionals as { readonly [K in keyof T]: string };
+}
+
 /** The one word a command takes. @throws {UsageError} */
 export function onlyWord(input: CommandInput, what: string): string {
-  const [word, ...more] = input.positionals;
-  if (word === undefined) throw new UsageError(`${what} is missing`);
-  if (more.length > 0) throw new UsageError(`too many words: ${more.join(" ")}`);
-  return word;
+  return wordsOf(input, [what])[0];
+}
+
+/** The value of an option, `null` when it is not given. */
+export function optionOf(input: CommandInput, name: string): string | null {
+  const value = input.options[name];
+  return typeof value === "string" ? value : null;
+}
+
+/** One of `choices`, in any case. @throws {UsageError} */
+export function choiceOf<const T extends string>(
+  text: string,
+  { what, choices }: { readonly what: string; readonly choices: readonly T[] },
+): T {
+  const choice = choices.find((candidate) => candidate === text.toLowerCase());
+  if (choice !== undefined) return choice;
+  throw new UsageError(`${what} takes ${choices.join(" or ")}, not ${text}`);
 }
 
 /** Asks page by page until one is empty. */

@@ -1,6 +1,11 @@
-/** `domain add | remove | list` */
+/** `domain add | remove | list | show` */
 import { displayDomain, normalizeDomain } from "../mail/domain.ts";
-import { allPages, type Command, onlyWord, UsageError } from "./command.ts";
+import type { Alias, UserName } from "../store/directory.ts";
+import { formatLocalTransport } from "../store/local_transport.ts";
+import { allPages, type Command, type CommandResult, onlyWord, UsageError } from "./command.ts";
+import { ALGORITHMS, keyJson, makeSigningKey, type NewSigningKey } from "./dkim_making.ts";
+import { PROGRAM } from "./help.ts";
+import { sheet, time } from "./layout.ts";
 
 /** @throws {UsageError} */
 export function domainOf(text: string): string {
@@ -9,26 +14,57 @@ export function domainOf(text: string): string {
   return domain;
 }
 
+function noSuch(domain: string): CommandResult {
+  return { kind: "failed", message: `no such domain: ${displayDomain(domain)}` };
+}
+
 export const domainCommands: readonly Command[] = [
   {
     noun: "domain",
     verb: "add",
-    usage: "<domain>",
-    summary: "Accept mail for a domain.",
+    usage: "<domain> [--no-dkim]",
+    summary: "Accept mail for a domain, and make the keys that sign what it sends.",
     example: "domain add example.org",
+    options: { "no-dkim": { type: "boolean" } },
     prepare: (input) => {
       const domain = domainOf(onlyWord(input, "the domain"));
-      return async ({ directory }) =>
-        await directory.addDomain(domain)
-          ? { kind: "done", text: `added ${displayDomain(domain)}`, json: { domain } }
-          : { kind: "failed", message: `${displayDomain(domain)} is there already` };
+      const algorithms = input.options["no-dkim"] === true ? [] : ALGORITHMS;
+      return async ({ directory, signingKeys, secrets }) => {
+        const shown = displayDomain(domain);
+        if (await directory.domain(domain) !== null) {
+          return { kind: "failed", message: `${shown} is there already` };
+        }
+        // Before the domain, so that none is left without keys when they cannot be made.
+        const keys: NewSigningKey[] = [];
+        for (const algorithm of algorithms) {
+          const wish = { domain, algorithm, selector: null, state: "active" } as const;
+          const made = { secrets: await secrets(), nowMs: Date.now(), known: [] };
+          keys.push(await makeSigningKey(wish, made));
+        }
+        if (!await directory.addDomain(domain)) {
+          return { kind: "failed", message: `${shown} is there already` };
+        }
+        for (const key of keys) await signingKeys.addKey(key);
+        const selectors = keys.map(({ selector, algorithm }) => `${selector} (${algorithm})`);
+        const next = `next: ${PROGRAM} doctor ${domain}   (says which DNS records to publish)`;
+        return {
+          kind: "done",
+          text: [
+            `added ${shown}`,
+            ...(keys.length === 0 ? [] : [`signing keys: ${selectors.join(", ")}`]),
+            next,
+          ].join("\n"),
+          json: { domain, keys: keys.map(keyJson) },
+        };
+      };
     },
   },
   {
     noun: "domain",
     verb: "remove",
     usage: "<domain>",
-    summary: "Accept no more mail for a domain; it must have no users.",
+    summary:
+      "Accept no more mail for a domain; it must have no users. Its keys and aliases go too.",
     example: "domain remove example.org",
     prepare: (input) => {
       const domain = domainOf(onlyWord(input, "the domain"));
@@ -38,7 +74,7 @@ export const domainCommands: readonly Command[] = [
           case "removed":
             return { kind: "done", text: `removed ${shown}`, json: { domain } };
           case "no_such_domain":
-            return { kind: "failed", message: `no such domain: ${shown}` };
+            return noSuch(domain);
           case "has_users":
             return { kind: "failed", message: `${shown} still has users; remove them first` };
         }
@@ -65,4 +101,61 @@ export const domainCommands: readonly Command[] = [
       };
     },
   },
+  {
+    noun: "domain",
+    verb: "show",
+    usage: "<domain>",
+    summary: "Show a domain's settings, who gets its odd mail, and its signing keys.",
+    example: "domain show example.org",
+    prepare: (input) => {
+      const domain = domainOf(onlyWord(input, "the domain"));
+      return async ({ directory, signingKeys }) => {
+        const settings = await directory.domain(domain);
+        if (settings === null) return noSuch(domain);
+        const aliases = await allPages<Alias>((after) => directory.aliases({ domain, after }));
+        const users = await allPages<UserName>((after) => directory.users({ domain, after }));
+        const keys = await signingKeys.keys(domain);
+        const targetsOf = (name: string) =>
+          aliases.filter(({ localPart }) => localPart === name).map(({ target }) => target);
+        const [catchAll, postmaster] = [targetsOf(""), targetsOf("postmaster")];
+        const delivery = formatLocalTransport(settings.transport);
+        const { hasPlusAddressing, whenFull } = settings;
+        return {
+          kind: "done",
+          text: sheet(displayDomain(domain), [
+            ["delivery", delivery],
+            ["plus", hasPlusAddressing ? "on" : "off"],
+            ["when full", whenFull],
+            ["catch-all", orElse(catchAll, "none")],
+            ["postmaster", orElse(postmaster, "the user of that name, or the first one")],
+            ["users", `${users.length}`],
+            ["aliases", `${new Set(aliases.map(({ localPart }) => localPart)).size}`],
+            [
+              "DKIM keys",
+              orElse(
+                keys.map(({ selector, algorithm, state, stateSinceMs }) =>
+                  `${selector}  ${algorithm}  ${state} since ${time(stateSinceMs)}`
+                ),
+                "none",
+              ),
+            ],
+          ]),
+          json: {
+            domain,
+            delivery,
+            hasPlusAddressing,
+            whenFull,
+            catchAll,
+            postmaster,
+            users: users.length,
+            keys: keys.map(keyJson),
+          },
+        };
+      };
+    },
+  },
 ];
+
+function orElse(values: readonly string[], otherwise: string): readonly string[] {
+  return values.length === 0 ? [otherwise] : values;
+}

@@ -2,8 +2,16 @@
  * From words to an exit code: finds the command, reads its options, runs it on the stores and says how
  * it went, for people or with `--json` for programs. Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
-import { parseArgs } from "node:util";
-import { type CliStores, type Command, type CommandResult, UsageError } from "./command.ts";
+import {
+  type CliSettings,
+  type CliStores,
+  type Command,
+  type CommandInput,
+  type CommandResult,
+  UsageError,
+} from "./command.ts";
+import { bareWords, commandOf, findCommand, type Found } from "./find.ts";
+import { helpText, PROGRAM, synopsis } from "./help.ts";
 
 export interface CliOutput {
   readonly out: (line: string) => void;
@@ -12,32 +20,42 @@ export interface CliOutput {
 
 export interface CliContext extends CliOutput {
   readonly commands: readonly Command[];
+  /** @throws {UsageError} */
+  readonly settings: () => CliSettings;
   /** Called only when there is something to do. */
   readonly open: () => Promise<CliStores & AsyncDisposable>;
+  /** The first line of standard input. */
+  readonly readLine: () => Promise<string>;
 }
 
 /** Answers the exit code. */
 export async function runCli(words: readonly string[], context: CliContext): Promise<number> {
+  const { commands } = context;
   const asJson = words.includes("--json");
-  const fail = (message: string, hint = "") => {
-    if (asJson) context.out(JSON.stringify({ error: message }));
-    else context.error(message + hint);
+  const fail = (message: string, hints: Record<string, string> = {}) => {
+    if (asJson) return context.out(JSON.stringify({ error: message, ...hints }));
+    const lines = Object.entries(hints).map(([name, hint]) =>
+      `${name[0].toUpperCase()}${name.slice(1)}: ${PROGRAM} ${hint}`
+    );
+    context.error([message, ...lines].join("\n"));
   };
-  let parsed: Parsed;
-  try {
-    parsed = parse(words, context.commands);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    fail(error.message, "\nTry: --help");
-    return 2;
-  }
-  if (parsed.kind === "help") {
-    context.out(parsed.text);
+  const help = helpAskedFor(words, commands);
+  if (help !== null) {
+    context.out(help);
     return 0;
   }
+  let found: Found | null = null;
+  let run: Run;
   try {
-    await using stores = await context.open();
-    const result = await parsed.run(stores);
+    found = findCommand(words, commands);
+    run = prepare(found.command, await withStdin(found, context.readLine));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    fail(error.message, found === null ? { try: "--help" } : usageHints(found.command));
+    return 2;
+  }
+  try {
+    const result = await run(context);
     if (result.kind === "failed") {
       fail(result.message);
       return 1;
@@ -51,65 +69,51 @@ export async function runCli(words: readonly string[], context: CliContext): Pro
   }
 }
 
-type Parsed =
-  | { readonly kind: "help"; readonly text: string }
-  | { readonly kind: "run"; readonly run: (stores: CliStores) => Promise<CommandResult> };
+/** What to show instead of doing anything; `null` when nobody asked. */
+function helpAskedFor(words: readonly string[], commands: readonly Command[]): string | null {
+  const bare = bareWords(words, commands);
+  const isAsked = words.includes("--help") || words.includes("-h") || bare[0] === "help";
+  if (bare.length > 0 && !isAsked) return null;
+  const about = bare[0] === "help" ? bare.slice(1) : bare;
+  const command = commandOf(about, commands);
+  if (command !== null) return helpText([command]);
+  const ofNoun = commands.filter(({ noun }) => noun === about[0]);
+  return helpText(ofNoun.length > 0 ? ofNoun : commands);
+}
 
-function parse(words: readonly string[], commands: readonly Command[]): Parsed {
-  const [noun, verb] = words.filter((word) => !word.startsWith("-"));
-  const wantsHelp = words.includes("--help") || words.includes("-h");
-  const ofNoun = commands.filter((command) => command.noun === noun);
-  // A noun may do without verbs, as `trace` does.
-  const command = ofNoun.find((candidate) => candidate.verb === "" || candidate.verb === verb);
-  if (noun === undefined || noun === "help" || wantsHelp) {
-    const some = command !== undefined ? [command] : ofNoun.length > 0 ? ofNoun : commands;
-    return { kind: "help", text: helpText(some) };
-  }
-  if (ofNoun.length === 0) throw new UsageError(`unknown: ${noun}`);
-  if (command === undefined) {
-    const verbs = ofNoun.map((candidate) => candidate.verb).join(", ");
-    throw new UsageError(`${noun} needs one of: ${verbs}`);
-  }
-  const { positionals, values } = readOptions(words, command);
+function usageHints(command: Command): Record<string, string> {
   return {
-    kind: "run",
-    run: command.prepare({
-      positionals: positionals.slice(command.verb === "" ? 1 : 2),
-      options: values,
-    }),
+    usage: synopsis(command),
+    example: command.example,
+    more: `${command.noun} --help`,
   };
 }
 
-function readOptions(words: readonly string[], command: Command) {
-  try {
-    const { positionals, values } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: { ...command.options, json: { type: "boolean" } },
-    });
-    return { positionals, values: values as Record<string, string | true | undefined> };
-  } catch (error) {
-    // What parseArgs throws is written for people.
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+type Run = (context: CliContext) => Promise<CommandResult>;
+
+/** @throws {UsageError} */
+function prepare(command: Command, input: CommandInput): Run {
+  if (command.needs === "settings") {
+    const run = command.prepare(input);
+    return ({ settings }) => run(settings);
   }
+  const run = command.prepare(input);
+  return async ({ open }) => {
+    await using stores = await open();
+    return await run(stores);
+  };
 }
 
-/** How to use these commands. */
-export function helpText(commands: readonly Command[]): string {
-  const lines = commands.map((command) => {
-    const synopsis = [command.noun, command.verb, command.usage].filter(Boolean).join(" ");
-    return `  ${synopsis}\n      ${command.summary}`;
-  });
-  const examples = commands.map((command) => `  deno task cli ${command.example}`);
-  return [
-    "Usage: deno task cli <noun> <verb> [words] [--json]",
-    "",
-    ...lines,
-    "",
-    '--json writes the answer, or {"error": …}, as one line of JSON.',
-    "Exit code: 0 done, 1 failed, 2 wrong usage.",
-    "",
-    "Examples:",
-    ...examples,
-  ].join("\n");
+/** The input with the option that was given as `-` read. @throws {UsageError} */
+async function withStdin(
+  { command, input }: Found,
+  readLine: () => Promise<string>,
+): Promise<CommandInput> {
+  const asked = Object.entries(command.options ?? {})
+    .filter(([name, { mayBeStdin }]) => mayBeStdin === true && input.options[name] === "-")
+    .map(([name]) => name);
+  if (asked.length === 0) return input;
+  const line = await readLine();
+  if (line === "") throw new UsageError(`--${asked[0]} -: there is nothing on standard input`);
+  return { ...input, options: { ...input.options, [asked[0]]: line } };
 }

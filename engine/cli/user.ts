@@ -1,59 +1,23 @@
-/** `user add | remove | list | password` */
-import { generatePassword, hashPassword, MAX_PASSWORD_OCTETS } from "../crypto/password.ts";
-import { isDomainName } from "../mail/domain.ts";
-import { formatMailbox, parseMailbox } from "../mail/path.ts";
-import { localPartKey, type UserName } from "../store/directory.ts";
-import {
-  allPages,
-  type Command,
-  type CommandInput,
-  type CommandResult,
-  onlyWord,
-  UsageError,
-} from "./command.ts";
+/** `user add | remove | list | show | password` */
+import { hashPassword } from "../crypto/password.ts";
+import type { Account, AppPassword, UserListing, UserName } from "../store/directory.ts";
+import { addressText, noSuchDomain, noSuchUser, userOf } from "./address.ts";
+import { allPages, type Command, type CommandResult, onlyWord } from "./command.ts";
 import { domainOf } from "./domain.ts";
-
-const PASSWORD_OPTION = { password: { type: "string" } } as const;
-
-/** @throws {UsageError} */
-function userOf(text: string): UserName {
-  const mailbox = parseMailbox(text);
-  if (typeof mailbox === "string" || !isDomainName(mailbox.domain)) {
-    throw new UsageError(`not a mail address: ${text}`);
-  }
-  return { domain: mailbox.domain, localPart: localPartKey(mailbox.localPart) };
-}
-
-interface NewPassword {
-  readonly password: string;
-  readonly isGenerated: boolean;
-}
-
-/** @throws {UsageError} */
-function passwordOf(input: CommandInput): NewPassword {
-  const { password } = input.options;
-  if (typeof password !== "string") return { password: generatePassword(), isGenerated: true };
-  const octets = new TextEncoder().encode(password).length;
-  if (octets === 0 || octets > MAX_PASSWORD_OCTETS) {
-    throw new UsageError(`a password has 1 to ${MAX_PASSWORD_OCTETS} octets`);
-  }
-  return { password, isGenerated: false };
-}
+import { columns, sheet, time } from "./layout.ts";
+import { type NewPassword, PASSWORD_OPTION, passwordOf, shownOnce } from "./new_password.ts";
+import { formatSize } from "./size.ts";
 
 function done(what: string, user: UserName, chosen?: NewPassword): CommandResult {
-  const name = formatMailbox(user.localPart, user.domain);
-  const shown = chosen?.isGenerated === true;
+  const name = addressText(user);
+  if (chosen?.isGenerated !== true) {
+    return { kind: "done", text: `${what} ${name}`, json: { user: name } };
+  }
+  const { password } = chosen;
   return {
     kind: "done",
-    text: `${what} ${name}${shown ? `\npassword: ${chosen.password}   (not shown again)` : ""}`,
-    json: { user: name, ...(shown ? { password: chosen.password } : {}) },
-  };
-}
-
-function noSuchUser(user: UserName): CommandResult {
-  return {
-    kind: "failed",
-    message: `no such user: ${formatMailbox(user.localPart, user.domain)}`,
+    text: `${what} ${name}\n${shownOnce("password", password)}`,
+    json: { user: name, password },
   };
 }
 
@@ -61,7 +25,7 @@ export const userCommands: readonly Command[] = [
   {
     noun: "user",
     verb: "add",
-    usage: "<address> [--password <password>]",
+    usage: "<address> [--password <password>|-]",
     summary: "Add a mailbox; without a password, one is made and shown once.",
     example: "user add ann@example.org",
     options: PASSWORD_OPTION,
@@ -72,15 +36,10 @@ export const userCommands: readonly Command[] = [
         switch (await directory.addUser(user, await hashPassword(chosen.password))) {
           case "added":
             return done("added", user, chosen);
-          case "exists": {
-            const name = formatMailbox(user.localPart, user.domain);
-            return { kind: "failed", message: `${name} is there already` };
-          }
+          case "exists":
+            return { kind: "failed", message: `${addressText(user)} is there already` };
           case "no_such_domain":
-            return {
-              kind: "failed",
-              message: `no such domain: ${user.domain}; first: domain add ${user.domain}`,
-            };
+            return noSuchDomain(user.domain);
         }
       };
     },
@@ -108,16 +67,35 @@ export const userCommands: readonly Command[] = [
         ? undefined
         : domainOf(onlyWord(input, "the domain"));
       return async ({ directory }) => {
-        const users = await allPages<UserName>((after) => directory.users({ domain, after }));
-        const names = users.map((user) => formatMailbox(user.localPart, user.domain));
-        return { kind: "done", text: names.join("\n"), json: names.map((user) => ({ user })) };
+        const users = await allPages<UserListing>((after) => directory.users({ domain, after }));
+        return { kind: "done", text: columns(users.map(listed)), json: users.map(listedJson) };
+      };
+    },
+  },
+  {
+    noun: "user",
+    verb: "show",
+    usage: "<address>",
+    summary: "Show what a mailbox may and has.",
+    example: "user show ann@example.org",
+    prepare: (input) => {
+      const user = userOf(onlyWord(input, "the address"));
+      return async ({ directory }) => {
+        const [account, mailbox, appPasswords, grants] = await Promise.all([
+          directory.account(user),
+          directory.mailbox(user),
+          directory.appPasswords(user),
+          directory.grants(user),
+        ]);
+        if (account === null || mailbox === null) return noSuchUser(user);
+        return shown(account, { quotaOctets: mailbox.quotaOctets, appPasswords, grants });
       };
     },
   },
   {
     noun: "user",
     verb: "password",
-    usage: "<address> [--password <password>]",
+    usage: "<address> [--password <password>|-]",
     summary: "Set a password; without one, it is made and shown once.",
     example: "user password ann@example.org",
     options: PASSWORD_OPTION,
@@ -131,3 +109,58 @@ export const userCommands: readonly Command[] = [
     },
   },
 ];
+
+function listed(user: UserListing): string[] {
+  const quota = user.quotaOctets === null ? "" : `quota ${formatSize(user.quotaOctets)}`;
+  return [addressText(user), [user.isDisabled ? "disabled" : "", quota].filter(Boolean).join(", ")];
+}
+
+function listedJson({ isDisabled, quotaOctets, ...user }: UserListing) {
+  return { user: addressText(user), isDisabled, quotaOctets };
+}
+
+interface ShownBesides {
+  readonly quotaOctets: number | null;
+  readonly appPasswords: readonly AppPassword[];
+  readonly grants: readonly string[];
+}
+
+/** Everything but the secrets. */
+function shown(account: Account, besides: ShownBesides): CommandResult {
+  const { isDisabled, messagesPerHour, messagesPerDay, senders } = account;
+  const { quotaOctets, appPasswords, grants } = besides;
+  const user = addressText(account.user);
+  const hasCramMd5 = account.sealedCramSecret !== null;
+  const aliases = senders.filter((sender) => !grants.includes(sender) && sender !== user);
+  const limit = (messages: number | null) => messages === null ? "the server's" : `${messages}`;
+  return {
+    kind: "done",
+    text: sheet(user, [
+      ["state", isDisabled ? "disabled" : "enabled"],
+      ["quota", quotaOctets === null ? "none" : formatSize(quotaOctets)],
+      ["limits", `${limit(messagesPerHour)} an hour, ${limit(messagesPerDay)} a day`],
+      ["app passwords", listOr(appPasswords.map(appPasswordLine))],
+      ["CRAM-MD5", hasCramMd5 ? "on" : "off"],
+      ["may send as", [user, ...grants, ...aliases]],
+    ]),
+    json: {
+      user,
+      isDisabled,
+      quotaOctets,
+      messagesPerHour,
+      messagesPerDay,
+      appPasswords,
+      hasCramMd5,
+      grants,
+      aliases,
+    },
+  };
+}
+
+function appPasswordLine({ tag, label, createdAtMs }: AppPassword): string {
+  return `${tag}  ${label}  since ${time(createdAtMs)}`;
+}
+
+function listOr(lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? ["none"] : lines;
+}

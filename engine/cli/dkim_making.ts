@@ -1,0 +1,79 @@
+/** Making signing keys, sealed for the store, and saying what to publish for them. */
+import {
+  defaultSelectors,
+  dkimRecord,
+  dkimRecordName,
+  generateSigningKey,
+  txtStrings,
+} from "../auth/dkim_key.ts";
+import type { SecretBox } from "../crypto/secret_box.ts";
+import {
+  type SigningAlgorithm,
+  type SigningKey,
+  signingKeyContext,
+  type SigningKeyState,
+} from "../store/signing_keys.ts";
+
+/** A key as it is handed to the store. */
+export type NewSigningKey = Omit<SigningKey, "createdAtMs" | "stateSinceMs">;
+
+export const ALGORITHMS: readonly SigningAlgorithm[] = ["rsa-sha256", "ed25519-sha256"];
+
+export interface KeyWish {
+  readonly domain: string;
+  readonly algorithm: SigningAlgorithm;
+  /** `null`: a free one that tells the month and the algorithm. */
+  readonly selector: string | null;
+  readonly state: SigningKeyState;
+}
+
+/** A new key, not stored yet. */
+export async function makeSigningKey(
+  wish: KeyWish,
+  options: {
+    readonly secrets: SecretBox;
+    readonly nowMs: number;
+    /** The domain's keys so far. */
+    readonly known: readonly Pick<SigningKey, "selector">[];
+  },
+): Promise<NewSigningKey> {
+  const { domain, algorithm, state } = wish;
+  const { secrets, nowMs, known } = options;
+  const selector = wish.selector ?? freeSelector(defaultSelectors(nowMs)[algorithm], known);
+  const { privateKey, publicKey } = await generateSigningKey(algorithm);
+  const sealedPrivateKey = secrets.seal(privateKey, signingKeyContext({ domain, selector }));
+  privateKey.fill(0);
+  return { domain, selector, algorithm, state, publicKey, sealedPrivateKey };
+}
+
+/** The second key of a month has a number behind its selector. */
+function freeSelector(selector: string, known: readonly Pick<SigningKey, "selector">[]): string {
+  const taken = new Set(known.map((key) => key.selector));
+  let free = selector;
+  for (let count = 2; taken.has(free); count++) free = `${selector}${count}`;
+  return free;
+}
+
+/** The TXT record of a key. */
+export function recordOf(key: NewSigningKey): { readonly name: string; readonly value: string } {
+  return { name: dkimRecordName(key.domain, key.selector), value: dkimRecord(key) };
+}
+
+/** What programs are told of a key: all but the private half. */
+export function keyJson(key: NewSigningKey) {
+  const { domain, selector, algorithm, state } = key;
+  return { domain, selector, algorithm, state, record: recordOf(key) };
+}
+
+/** What to enter at the DNS provider, and the same for a zone file. */
+export function recordText(key: NewSigningKey): string {
+  const { name, value } = recordOf(key);
+  const strings = txtStrings(value).map((text) => `"${text}"`).join(" ");
+  return [
+    `TXT record for ${key.selector} (${key.algorithm}, ${key.state})`,
+    `  name:   ${name}`,
+    `  value:  ${value}`,
+    `  in a zone file:`,
+    `  ${name}. IN TXT ( ${strings} )`,
+  ].join("\n");
+}
