@@ -3,6 +3,7 @@
 import type { FloodOrder, FloodReport } from "./load_flood.ts";
 import type { IdleOrder, IdleReport } from "./load_idle.ts";
 import type { PacedOrder, PacedReport } from "./load_paced.ts";
+import type { TlsOrder, TlsReport } from "./load_tls.ts";
 import { benchProgram, installed, poll, signalTo, stop } from "./process.ts";
 
 /** `smtp-source` where there is one, for it costs least. */
@@ -32,6 +33,11 @@ export async function flood(
     `inet:${order.host}:${order.port}`,
   ], options.signal);
   return { accepted: order.messages, seconds: (performance.now() - startedAtMs) / 1000 };
+}
+
+/** Full handshakes by STARTTLS. */
+export function shakeHands(order: TlsOrder, signal: AbortSignal): Promise<TlsReport> {
+  return programReport<TlsReport>("load_tls.ts", order, signal);
 }
 
 /** Sends at a fixed pace. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type DnsServer, parseServers } from "../engine/dns/servers.ts";
 import { normalizeDomain } from "../engine/mail/domain.ts";
 import { formatIp, parseIp } from "../engine/mail/ip_address.ts";
+import { parseMailbox } from "../engine/mail/path.ts";
 import { parseNetworks } from "../engine/routing/networks.ts";
 
 /** A server to relay everything to. */
@@ -158,6 +159,30 @@ export function storeUrl(schemes: readonly string[]) {
     const scheme = /^([a-z]+):\/\/[^\s]+$/.exec(text)?.[1];
     return scheme !== undefined && schemes.includes(scheme) ? text : null;
   }, { secret: true });
+}
+
+/** 32 octets as base64 or hexadecimal digits; read again where it is used. */
+export function secretKey() {
+  const expected = "32 random octets in base64, as `openssl rand -base64 32` makes them";
+  return field(
+    expected,
+    (text) => /^(?:[A-Za-z0-9+/]{43}=|[0-9a-fA-F]{64})$/.test(text) ? text : null,
+    { secret: true },
+  );
+}
+
+export function webAddress(schemes: readonly string[]) {
+  return field(`an address such as ${schemes[0]}://host/…`, (text) => {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    return url !== null && schemes.includes(url.protocol.slice(0, -1)) ? text : null;
+  }, { secret: true });
+}
+
+export function mailAddress() {
+  return field("a mail address", (text) => {
+    const mailbox = parseMailbox(text);
+    return typeof mailbox === "string" ? null : mailbox.mailbox;
+  });
 }
 
 export function smarthost() {

@@ -31,8 +31,19 @@ Deno.test("parseConfig: an empty environment gives a server that works on loopba
     dataDir: "./data",
     tlsCertPath: null,
     tlsKeyPath: null,
+    secretKey: null,
+    acmeDirectoryUrl: null,
+    acmeEmail: null,
+    acmeHttpPort: 80,
+    acmeDnsHook: null,
     enableAuth: true,
     authMethods: ["PLAIN", "LOGIN"],
+    allowAuthWithoutTls: false,
+    authFailuresPerAddress: 10,
+    authFailuresPerUser: 50,
+    authLockoutMs: 600_000,
+    authFailureDelayMs: 1000,
+    enableVrfy: false,
     maxMessagesPerHour: 1000,
     maxMessagesPerDay: 10000,
     maxMessageBytes: 26214400,
@@ -125,6 +136,8 @@ Deno.test("parseConfig: reports every mistake at once, a readable line each", ()
       SMTP_PORT: "abc",
       LISTEN_ADDRESS: "localhost",
       TLS_CERT_PATH: "cert.pem",
+      ACME_EMAIL: "nobody",
+      ACME_DNS_HOOK: "/usr/local/bin/hook",
       ENABLE_AUTH: "maybe",
       AUTH_METHODS: "PLAIN,NTLM",
       MAX_RECIPIENTS: "0",
@@ -139,6 +152,8 @@ Deno.test("parseConfig: reports every mistake at once, a readable line each", ()
       'SERVER_DOMAIN: expected a domain name, got "192.0.2.1"',
       'LISTEN_ADDRESS: expected IP addresses, separated by commas, got "localhost"',
       'SMTP_PORT: expected a port from 0 to 65535, got "abc"',
+      'ACME_EMAIL: expected a mail address, got "nobody"',
+      "ACME_DNS_HOOK: expected an address such as https://host/…, got a value not shown here",
       'ENABLE_AUTH: expected true or false, got "maybe"',
       "AUTH_METHODS: expected some of PLAIN, LOGIN, CRAM-MD5, separated by commas, " +
       'got "PLAIN,NTLM"',
@@ -156,11 +171,12 @@ Deno.test("parseConfig: reports every mistake at once, a readable line each", ()
 
 Deno.test("parseConfig: mistakes never show a secret", () => {
   const mistakes = mistakesOf({
+    SECRET_KEY: "hunter2",
     SMARTHOST: "smtp://ann:hunter2/@relay.example.org",
     DATABASE_URL: "mysql://ann:hunter2@db/mail",
     REDIS_URL: "redis://:hunter2@redis host",
   });
-  assert.equal(mistakes.length, 3);
+  assert.equal(mistakes.length, 4);
   assert.doesNotMatch(mistakes.join("\n"), /hunter2/);
 });
 

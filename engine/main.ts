@@ -3,14 +3,18 @@ import { ConfigError, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { serveAdminHttp } from "./admin/http.ts";
 import { generatePassword, hashPassword } from "./crypto/password.ts";
+import { SecretBox } from "./crypto/secret_box.ts";
 import { firstUser, nodeName } from "./runtime/first_start.ts";
 import { certificateFiles, readCertificate, watchCertificate } from "./runtime/node_certificate.ts";
+import { readSecretKey } from "./runtime/secret_key.ts";
 import { openDatabase } from "./runtime/pglite_keeper.ts";
 import { Server } from "./server.ts";
+import { memoryCounters } from "./store/memory_counters.ts";
 import { memoryDispatch } from "./store/memory_dispatch.ts";
 import { connectPostgres } from "./store/postgres_client.ts";
 import { postgresDirectory } from "./store/postgres_directory.ts";
 import { migrate } from "./store/postgres_migrate.ts";
+import { proveSecretKey } from "./store/postgres_secret_proof.ts";
 import { postgresSpool } from "./store/postgres_spool.ts";
 import { redisDispatch } from "./store/redis_dispatch.ts";
 import { bannerText } from "./telemetry/banner.ts";
@@ -48,6 +52,14 @@ async function serve(config: Config, log: Log): Promise<void> {
   stack.defer(() => sql.end({ timeout: 1 }));
   await whenAvailable(() => migrate(sql), logger);
   const directory = postgresDirectory(sql, { now: () => performance.now() });
+  const secretKey = readSecretKey({
+    fromEnvironment: config.secretKey,
+    dataDir: config.dataDir,
+  });
+  const secrets = new SecretBox(secretKey);
+  if (await proveSecretKey(sql, secrets) === "different") {
+    throw new Error("SECRET_KEY, or DATA_DIR/secret.key, is not what the database was sealed with");
+  }
   const newUser = await firstUser(directory, {
     domain: config.serverDomain,
     newPassword: generatePassword,
@@ -60,7 +72,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     names: [...new Set([config.serverHostname, config.serverDomain, "localhost"])],
     nowMs: Date.now(),
   });
-  const certificate = await readCertificate(files);
+  const fallback = await readCertificate(files);
   const dispatch = stack.use(
     config.redisUrl === null ? memoryDispatch({ now: Date.now }) : redisDispatch({
       url: config.redisUrl,
@@ -82,17 +94,19 @@ async function serve(config: Config, log: Log): Promise<void> {
     database: database.target,
     spool,
     dispatch,
-    certificate,
+    counters: memoryCounters({ now: Date.now }),
+    secretKey,
+    certificates: { fallback, named: [] },
     metrics,
     recordProcess: processRecorder(metrics, () => meter.read()),
   });
   stack.defer(() => server.stop());
   await server.start();
   stack.use(watchCertificate(files, {
-    current: certificate,
+    current: fallback,
     now: Date.now,
     onChange: (changed) => {
-      server.useCertificate(changed);
+      server.useCertificates({ fallback: changed, named: [] });
       logger.info("certificate reloaded", { event: "certificate_reloaded" });
     },
     onError: (error) => logger.error("certificate: {error}", { error: String(error) }),

@@ -5,12 +5,15 @@ import { Acceptor } from "./runtime/acceptor.ts";
 import { FfiListener, type ListenerSpec } from "./runtime/ffi_listener.ts";
 import { Housekeeper } from "./runtime/housekeeper.ts";
 import { MetricsCollector } from "./runtime/metrics_collector.ts";
-import type { DispatchTarget, FromWorker } from "./runtime/wire.ts";
+import type { FromWorker, SharedTarget } from "./runtime/wire.ts";
 import { WorkerPool } from "./runtime/worker_pool.ts";
 import type { ListenerName } from "./smtp/session.ts";
-import type { Certificate } from "./smtp/session_server.ts";
+import type { CertificateSet } from "./smtp/certificate_choice.ts";
+import type { Counters } from "./store/counters.ts";
 import type { Dispatch } from "./store/dispatch.ts";
-import { dispatchChannel, serveDispatch } from "./store/port_dispatch.ts";
+import { callChannel } from "./store/port_calls.ts";
+import { serveCounters } from "./store/port_counters.ts";
+import { serveDispatch } from "./store/port_dispatch.ts";
 import type { PostgresTarget } from "./store/postgres_client.ts";
 import type { Spool } from "./store/spool.ts";
 import { logOf } from "./telemetry/log.ts";
@@ -24,7 +27,10 @@ export interface ServerOptions {
   readonly spool: Spool;
   /** The main thread's dispatcher: a connection to Redis, or the one all workers share. */
   readonly dispatch: Dispatch;
-  readonly certificate: Certificate;
+  /** What embedded counters the workers share; unused where Redis has them. */
+  readonly counters: Counters;
+  readonly secretKey: Uint8Array;
+  readonly certificates: CertificateSet;
   readonly metrics: Metrics;
   readonly recordProcess: () => void;
 }
@@ -43,14 +49,14 @@ export class Server {
   readonly #drained = new Set<string>();
   /** How many connections each session worker has adopted; the counter is shared with it. */
   readonly #adopted: Int32Array<SharedArrayBuffer>[] = [];
-  #certificate: Certificate;
+  #certificates: CertificateSet;
   #acceptor: Acceptor | null = null;
   #incarnations = 0;
   #onProgress: (() => void) | null = null;
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#certificate = options.certificate;
+    this.#certificates = options.certificates;
     const { config, spool, dispatch } = options;
     this.#housekeeper = new Housekeeper({
       spool,
@@ -114,10 +120,10 @@ export class Server {
     this.#deliveries[Symbol.dispose]();
   }
 
-  /** Serves this certificate from the next handshake on. */
-  useCertificate(certificate: Certificate): void {
-    this.#certificate = certificate;
-    this.#sessions.broadcast({ kind: "certificate", certificate });
+  /** Serves these certificates from the next handshake on. */
+  useCertificates(certificates: CertificateSet): void {
+    this.#certificates = certificates;
+    this.#sessions.broadcast({ kind: "certificates", certificates });
   }
 
   async readiness(): Promise<Readiness> {
@@ -163,7 +169,7 @@ export class Server {
   }
 
   #pool(kind: "session" | "delivery", count: number): WorkerPool<Config> {
-    const { config, database, node, metrics } = this.#options;
+    const { config, database, node, metrics, secretKey } = this.#options;
     const owners: string[] = [];
     return new WorkerPool<Config>({
       count,
@@ -174,13 +180,14 @@ export class Server {
         owners[index] = `${node}/${kind}-${index}/${Date.now()}.${this.#incarnations++}`;
         const adopted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
         if (kind === "session") this.#adopted[index] = adopted;
-        const [dispatch, transfer] = this.#dispatchTarget();
+        const [shared, transfer] = this.#sharedTarget();
         return [{
           kind: "start",
           index,
           config,
-          stores: { database, dispatch },
-          certificate: this.#certificate,
+          stores: { database, shared },
+          secretKey,
+          certificates: this.#certificates,
           owner: owners[index],
           adopted,
         }, transfer];
@@ -203,12 +210,15 @@ export class Server {
     });
   }
 
-  #dispatchTarget(): [DispatchTarget, Transferable[]] {
-    const { config, dispatch } = this.#options;
+  #sharedTarget(): [SharedTarget, Transferable[]] {
+    const { config, dispatch, counters } = this.#options;
     if (config.redisUrl !== null) return [{ kind: "redis", url: config.redisUrl }, []];
-    const { hub, worker } = dispatchChannel();
-    serveDispatch(hub, dispatch);
-    return [{ kind: "port", port: worker }, [worker]];
+    const forDispatch = callChannel();
+    const forCounters = callChannel();
+    serveDispatch(forDispatch.hub, dispatch);
+    serveCounters(forCounters.hub, counters);
+    const ports = { dispatch: forDispatch.worker, counters: forCounters.worker };
+    return [{ kind: "port", ...ports }, [ports.dispatch, ports.counters]];
   }
 
   /** Lays the ways bodies take from session workers to delivery workers. */

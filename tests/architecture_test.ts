@@ -15,16 +15,18 @@ const ROOTS = [
 ];
 const ROOT_FOLDERS = ["workers/", "bench/", "tests/"];
 const CONCERNS = [
-  ...["smtp", "auth", "spam", "limits", "routing", "delivery"],
+  ...["smtp", "auth", "spam", "limits", "login", "routing", "delivery"],
   ...["dsn", "dns", "crypto", "store", "telemetry"],
 ];
-const UPPER = ["runtime", "admin", "cli"];
+const UPPER = ["runtime", "admin", "acme", "doctor", "cli"];
 const TECHNOLOGIES = ["postgres", "redis", "ffi", "node", "pglite"];
 const MAX_LINES = 400;
 
 /** Values a concern takes from another one, and why a type or an interface would not do. */
 const SHARED_VALUES: Readonly<Record<string, string>> = {
-  "smtp/rcpt.ts > routing/route.ts": "the routing decision is a pure function of what RCPT names",
+  "smtp/data.ts > routing/expand.ts": "the spool's form of a recipient, a pure function",
+  "smtp/session_connection.ts > login/sasl.ts":
+    "what a client says to log in is read by pure functions",
   "delivery/courier.ts > store/dispatch.ts": "how many ids an entry holds, part of the interface",
   "delivery/settler.ts > store/dispatch.ts":
     "the shard of a destination, one pure function for all",
@@ -44,6 +46,7 @@ const CONFIG_PARSERS = [
   "engine/dns/servers.ts",
   "engine/mail/domain.ts",
   "engine/mail/ip_address.ts",
+  "engine/mail/path.ts",
   "engine/routing/networks.ts",
   "engine/telemetry/mask.ts",
 ];

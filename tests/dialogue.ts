@@ -32,6 +32,7 @@
  * M~ ^Return-Path: <>   … with trace fields that match
  * ```
  *
+ * In what is sent, `{plain}`, `{name}` and `{password}` stand for what `admin@localhost` logs in with.
  * That a message arrives which nobody was told of fails every dialogue, without being asked for.
  */
 import { Buffer } from "node:buffer";

@@ -64,7 +64,7 @@ class Run implements AsyncDisposable {
         this.transcript += `C: ${shown(Buffer.concat(step.segments))}\n`;
         for (const [at, segment] of step.segments.entries()) {
           if (at > 0) await pause(SEGMENT_GAP_MS);
-          await client.send(segment);
+          await client.send(this.#withCredentials(segment));
         }
         break;
       case "drip":
@@ -119,6 +119,18 @@ class Run implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#client?.[Symbol.dispose]();
     return Promise.resolve();
+  }
+
+  /** `{plain}`, `{name}` and `{password}` are what `admin@localhost` logs in with, in base64. */
+  #withCredentials(segment: Buffer): Buffer {
+    if (!segment.includes("{")) return segment;
+    const { password } = this.#server;
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    const text = segment.toString("latin1")
+      .replace("{plain}", base64(`\0admin@localhost\0${password}`))
+      .replace("{name}", base64("admin@localhost"))
+      .replace("{password}", base64(password));
+    return Buffer.from(text, "latin1");
   }
 
   /** The next line, without its end, held to the rules all replies obey. */

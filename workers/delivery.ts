@@ -1,11 +1,14 @@
 /** The delivery worker: from the dispatcher's streams to mailboxes and other servers. */
 import { hostname as machineName } from "node:os";
 import type { Config } from "../config/schema.ts";
+import { SecretBox } from "../engine/crypto/secret_box.ts";
 import { BodyCache } from "../engine/delivery/body_cache.ts";
 import { receiveBodies } from "../engine/delivery/body_handoff.ts";
 import { MailCarrier } from "../engine/delivery/carrier.ts";
 import { Courier } from "../engine/delivery/courier.ts";
 import { NodeMaildir } from "../engine/delivery/local/node_maildir.ts";
+import { NodeWebhook } from "../engine/delivery/local/node_webhook.ts";
+import type { FoundMailbox } from "../engine/delivery/local_carrier.ts";
 import { openNextHop } from "../engine/delivery/next_hop.ts";
 import { openSession } from "../engine/delivery/node_smtp_opener.ts";
 import { Settler } from "../engine/delivery/settler.ts";
@@ -15,7 +18,8 @@ import { StubResolver } from "../engine/dns/stub_resolver.ts";
 import type { RoutedRecipient } from "../engine/mail/envelope.ts";
 import { parseMailbox } from "../engine/mail/path.ts";
 import { queueIdGenerator } from "../engine/mail/queue_id.ts";
-import { type DirectoryAnswer, route } from "../engine/routing/route.ts";
+import { expandRecipient, routedRecipient } from "../engine/routing/expand.ts";
+import { takeBack } from "../engine/routing/srs.ts";
 import type { Directory } from "../engine/store/directory.ts";
 import { SHARDS } from "../engine/store/dispatch.ts";
 import { connectPostgres } from "../engine/store/postgres_client.ts";
@@ -36,9 +40,10 @@ const RECLAIM_MS = 15_000;
 /** An entry read and not acknowledged for so long is looked at again. */
 const RECLAIM_IDLE_MS = 60_000;
 const RECLAIM_ENTRIES = 32;
+const WEBHOOK_TIMEOUT_MS = 60_000;
 
 runThread("delivery", async (thread) => {
-  const { config, stores, index, owner } = thread.start;
+  const { config, stores, index, owner, secretKey } = thread.start;
   const log = logOf("delivery");
   const onError = (error: unknown) => log.error("store: {error}", { error: String(error) });
   const sql = connectPostgres(stores.database, {
@@ -50,7 +55,9 @@ runThread("delivery", async (thread) => {
   const directory = postgresDirectory(sql, { now: () => performance.now() });
   const bodies = new BodyCache(BODY_CACHE_OCTETS);
   const stop = new AbortController();
-  const carrier = await openCarrier(thread, directory);
+  const secrets = new SecretBox(secretKey);
+  const srsSecret = secrets.derive("srs");
+  const carrier = await openCarrier(thread, { directory, secrets });
   const shards = Array.from({ length: SHARDS }, (_, shard) => shard)
     .filter((shard) => shard % config.deliveryWorkers === index);
   const consumer = `${config.serverHostname}-${index}`;
@@ -78,7 +85,7 @@ runThread("delivery", async (thread) => {
     hostname: config.serverHostname,
     newQueueId: queueIdGenerator({ generator: await nextGenerator(sql), now: Date.now }),
     newBoundary: () => `sluice-${crypto.randomUUID()}`,
-    routeReport: (forwardPath) => routeReport(directory, forwardPath),
+    routeReport: (forwardPath) => routeReport(directory, forwardPath, srsSecret),
     now: Date.now,
     random: Math.random,
     observer: courierObserver(thread.metrics),
@@ -123,7 +130,10 @@ runThread("delivery", async (thread) => {
   };
 });
 
-async function openCarrier(thread: Thread, directory: Directory): Promise<MailCarrier> {
+async function openCarrier(
+  thread: Thread,
+  { directory, secrets }: { readonly directory: Directory; readonly secrets: SecretBox },
+): Promise<MailCarrier> {
   const { config } = thread.start;
   const resolver = new StubResolver({
     servers: config.dnsServers ?? await systemServers(),
@@ -138,11 +148,19 @@ async function openCarrier(thread: Thread, directory: Directory): Promise<MailCa
   };
   const { smarthost } = config;
   return new MailCarrier({
-    local: new NodeMaildir({
-      root: `${config.dataDir}/mail`,
-      nonce: () => crypto.randomUUID().replaceAll("-", ""),
-    }),
-    lookup: async (forwardPath) => await lookUp(directory, forwardPath),
+    local: {
+      maildir: new NodeMaildir({
+        root: `${config.dataDir}/mail`,
+        nonce: () => crypto.randomUUID().replaceAll("-", ""),
+        now: Date.now,
+      }),
+      webhook: new NodeWebhook({
+        openSecret: (sealed, context) => secrets.open(sealed, context),
+        timeoutMs: WEBHOOK_TIMEOUT_MS,
+        now: Date.now,
+      }),
+      find: (forwardPath) => findMailbox(directory, forwardPath),
+    },
     smarthost: smarthost === null ? null : {
       host: smarthost.host,
       port: smarthost.port,
@@ -177,28 +195,39 @@ function ourselves(config: Config): (name: string, address: string | null) => bo
   return (name, address) => names.has(name) || (address !== null && addresses.has(address));
 }
 
-async function lookUp(directory: Directory, forwardPath: string): Promise<DirectoryAnswer> {
+/** The mailbox a forward-path names now: settings may have changed since it was accepted. */
+async function findMailbox(
+  directory: Directory,
+  forwardPath: string,
+): Promise<FoundMailbox | null> {
   const mailbox = parseMailbox(forwardPath);
-  if (typeof mailbox === "string") return { kind: "no_such_user" };
-  return await directory.lookup(mailbox.domain, mailbox.localPart);
+  if (typeof mailbox === "string") return null;
+  const answer = await directory.lookup(mailbox.domain, mailbox.localPart);
+  const found = answer.kind === "mailbox"
+    ? answer
+    // An alias may stand on its own list, for a copy in the mailbox of that name.
+    : answer.kind === "alias" && answer.user !== null
+    ? { domain: mailbox.domain, user: answer.user }
+    : null;
+  if (found === null) return null;
+  const { domain, user } = found;
+  const settings = await directory.mailbox({ domain, localPart: user });
+  return settings === null ? null : { domain, user, settings };
 }
 
 async function routeReport(
   directory: Directory,
   forwardPath: string,
-): Promise<RoutedRecipient | null> {
+  srsSecret: Uint8Array,
+): Promise<readonly RoutedRecipient[]> {
   const mailbox = parseMailbox(forwardPath);
-  if (typeof mailbox === "string") return null;
-  const answer = await directory.lookup(mailbox.domain, mailbox.localPart);
-  const routed = route({ recipient: mailbox, directory: answer, mayRelay: true });
-  switch (routed.kind) {
-    case "local":
-      return { forwardPath, transport: "local", destination: mailbox.domain };
-    case "remote":
-      return { forwardPath, transport: "smtp", destination: routed.destination };
-    case "refused":
-      return null;
-  }
+  if (typeof mailbox === "string") return [];
+  const expansion = await expandRecipient(mailbox, {
+    lookup: (domain, localPart) => directory.lookup(domain, localPart),
+    mayRelay: true,
+    takeBack: (localPart) => takeBack(localPart, { secret: srsSecret, nowMs: Date.now() }),
+  });
+  return expansion.kind === "refused" ? [] : expansion.recipients.map(routedRecipient);
 }
 
 /** Runs a task again and again, the pause counted from its end. */

@@ -1,7 +1,12 @@
 /** The session worker: sessions over the connections the main thread accepted, up to the commit. */
 import { Socket } from "node:net";
 import type { Config } from "../config/schema.ts";
+import { SecretBox } from "../engine/crypto/secret_box.ts";
 import { BodyHandoff, type CommittedBody } from "../engine/delivery/body_handoff.ts";
+import { NodeMailboxRoom } from "../engine/delivery/local/node_mailbox_room.ts";
+import { nodeExchange } from "../engine/dns/node_exchange.ts";
+import { systemServers } from "../engine/dns/node_resolv_conf.ts";
+import { StubResolver } from "../engine/dns/stub_resolver.ts";
 import { deliveryId, queueIdGenerator } from "../engine/mail/queue_id.ts";
 import { parseNetworks } from "../engine/routing/networks.ts";
 import type { HandedConnection } from "../engine/runtime/wire.ts";
@@ -12,12 +17,17 @@ import { type Dispatch, shardOf } from "../engine/store/dispatch.ts";
 import { GroupCommit } from "../engine/store/group_commit.ts";
 import { connectPostgres } from "../engine/store/postgres_client.ts";
 import { postgresDirectory } from "../engine/store/postgres_directory.ts";
+import { postgresSigningKeys } from "../engine/store/postgres_signing_keys.ts";
 import { postgresSpool } from "../engine/store/postgres_spool.ts";
 import { nextGenerator } from "../engine/store/postgres_generators.ts";
 import type { AcceptedMessage, Spool } from "../engine/store/spool.ts";
 import { logOf } from "../engine/telemetry/log.ts";
+import { dnsObserver } from "./delivery_observer.ts";
+import { loginServices } from "./session_login.ts";
 import { sessionObserver } from "./session_observer.ts";
-import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
+import { outgoingServices } from "./session_outgoing.ts";
+import { recipientServices } from "./session_recipients.ts";
+import { openCounters, openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
 
 const BATCH_MESSAGES = 128;
 const BATCH_OCTETS = 2 * 1024 * 1024;
@@ -27,7 +37,7 @@ const CLOSED_REPORT_MS = 20;
 const DEADLINE_CHECK_MS = 1_000;
 
 runThread("session", async (thread) => {
-  const { config, stores, certificate, adopted } = thread.start;
+  const { config, stores, certificates, secretKey, adopted } = thread.start;
   const log = logOf("session");
   const onError = (error: unknown) => log.error("store: {error}", { error: String(error) });
   const sql = connectPostgres(stores.database, {
@@ -43,18 +53,46 @@ runThread("session", async (thread) => {
     onError,
   });
   const memory = new MemoryBudget(config.sessionMemoryBytes);
+  const secrets = new SecretBox(secretKey);
+  const srsSecret = secrets.derive("srs");
+  const now = () => performance.now();
+  const newNonce = () => crypto.randomUUID().replaceAll("-", "");
+  const directory = postgresDirectory(sql, { now });
   const services: SessionServices = {
     policy: policyOf(config),
-    directory: postgresDirectory(sql, { now: () => performance.now() }),
-    accept: (message) => commits.commit(message),
+    login: loginServices(config, {
+      accounts: directory,
+      counters: openCounters(stores, log),
+      secrets,
+    }),
+    recipients: recipientServices({
+      directory,
+      room: new NodeMailboxRoom({ root: `${config.dataDir}/mail`, now: Date.now, nonce: newNonce }),
+      srsSecret,
+    }),
+    outgoing: outgoingServices({
+      hostname: config.serverHostname,
+      keys: postgresSigningKeys(sql, { now }),
+      secrets,
+      directory,
+      resolver: new StubResolver({
+        servers: config.dnsServers ?? await systemServers(),
+        exchange: nodeExchange,
+        onQuery: dnsObserver(thread.metrics),
+      }),
+      srsSecret,
+      log,
+    }),
+    accept: (messages) => commits.commit(messages),
     memory,
+    newNonce,
     newQueueId: queueIdGenerator({ generator: await nextGenerator(sql), now: Date.now }),
     now: Date.now,
     observer: sessionObserver(thread.metrics, memory),
   };
   const servers = new Map<ListenerName, SessionServer>();
   for (const name of ["smtp", "submission", "smtps"] as const) {
-    servers.set(name, new SessionServer(name, { services, certificate: certificate! }));
+    servers.set(name, new SessionServer(name, { services, certificates }));
   }
   const reportClosed = closedReporter();
   setInterval(() => {
@@ -73,8 +111,8 @@ runThread("session", async (thread) => {
         handoffs[message.delivery]?.close();
         handoffs[message.delivery] = new BodyHandoff(message.port);
         break;
-      case "certificate":
-        for (const server of servers.values()) server.updateSecureContext(message.certificate);
+      case "certificates":
+        for (const server of servers.values()) server.useCertificates(message.certificates);
         break;
       case "drain":
         drain(servers).then(() => {
@@ -98,6 +136,9 @@ function policyOf(config: Config): SessionPolicy {
     idleTimeoutMs: config.sessionIdleTimeoutMs,
     greetPauseMs: config.greetPauseMs,
     relayNetworks: networks.networks,
+    authMethods: config.enableAuth ? config.authMethods : [],
+    allowsAuthWithoutTls: config.allowAuthWithoutTls,
+    answersVrfy: config.enableVrfy,
   };
 }
 
@@ -107,15 +148,16 @@ function groupCommit(thread: Thread, stores: {
   readonly dispatch: Dispatch;
   readonly handoffs: readonly BodyHandoff[];
   readonly onError: (error: unknown) => void;
-}): GroupCommit<AcceptedMessage> {
+}): GroupCommit<readonly AcceptedMessage[]> {
   const { spool, dispatch, handoffs, onError } = stores;
   const { deliveryWorkers } = thread.start.config;
   return new GroupCommit({
     maxItems: BATCH_MESSAGES,
     maxOctets: BATCH_OCTETS,
     maxWrites: COMMITS_AT_ONCE,
-    sizeOf: ({ octets }) => octets.length,
-    write: async (messages) => {
+    sizeOf: (messages) => messages.reduce((sum, { octets }) => sum + octets.length, 0),
+    write: async (accepted) => {
+      const messages = accepted.flat();
       await spool.commit(messages);
       thread.metrics.commitBatch.observe(messages.length);
       const ready = [];

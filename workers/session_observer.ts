@@ -1,7 +1,7 @@
 /** What sessions tell, as metrics and log lines. */
 import type { MemoryBudget } from "../engine/smtp/memory_budget.ts";
 import type { ListenerName, SessionObserver } from "../engine/smtp/session.ts";
-import { logMessage } from "../engine/telemetry/events.ts";
+import { logAuth, logMessage } from "../engine/telemetry/events.ts";
 import { logOf } from "../engine/telemetry/log.ts";
 import type { Metrics } from "../engine/telemetry/metrics.ts";
 
@@ -13,6 +13,7 @@ export function sessionObserver(metrics: Metrics, memory: MemoryBudget): Session
   const commit = metrics.stageSeconds.of({ stage: "commit" });
   const inbound = metrics.messagesAccepted.of({ by: "inbound" });
   const relayed = metrics.messagesAccepted.of({ by: "relay" });
+  const fromUsers = metrics.messagesAccepted.of({ by: "user" });
   return {
     opened(listener) {
       opened[listener].inc();
@@ -23,13 +24,36 @@ export function sessionObserver(metrics: Metrics, memory: MemoryBudget): Session
       metrics.sessions.of({ protocol, tls }).inc();
       metrics.octetsInFlight.set(memory.usedOctets);
     },
+    login(result, { sessionId, clientAddress: clientIp, method, name: user }) {
+      const event = { sessionId, clientIp, method, user };
+      metrics.logins.of({ method, result: result.kind }).inc();
+      switch (result.kind) {
+        case "granted":
+          return logAuth.succeeded(event);
+        case "refused":
+          return logAuth.failed({ ...event, reason: result.reason });
+        case "locked_out":
+          return logAuth.lockedOut({
+            ...event,
+            scope: result.scope,
+            retryAfterMs: result.retryAfterMs,
+          });
+        case "unavailable":
+          return log.warning("AUTH {method} from {client_ip}: {reason}", {
+            client_ip: clientIp,
+            method,
+            reason: result.reason ?? "fault",
+          });
+      }
+    },
     refused(reason) {
       metrics.messagesRefused.of({ reason }).inc();
     },
-    accepted(message, { sessionId, sizeOctets, dataMs, commitMs }) {
+    accepted(message, { sessionId, user, sizeOctets, dataMs, commitMs }) {
       data.observe(dataMs / 1000);
       commit.observe(commitMs / 1000);
-      (message.recipients.some(({ transport }) => transport === "smtp") ? relayed : inbound).inc();
+      const isRelayed = message.recipients.some(({ transport }) => transport === "smtp");
+      (user !== null ? fromUsers : isRelayed ? relayed : inbound).inc();
       metrics.recipientsAccepted.inc(message.recipients.length);
       metrics.octetsReceived.inc(sizeOctets);
       metrics.octetsInFlight.set(memory.usedOctets);
@@ -41,6 +65,7 @@ export function sessionObserver(metrics: Metrics, memory: MemoryBudget): Session
         recipients: message.recipients.length,
         sizeOctets,
         protocol: message.protocol,
+        ...(user === null ? {} : { user }),
         durationMs: commitMs,
       });
     },

@@ -1,8 +1,13 @@
 /** What the threads have in common: their first message, their log, their stores. */
 import type { Config } from "../config/schema.ts";
 import type { FromWorker, Stores, ToWorker } from "../engine/runtime/wire.ts";
+import type { Counters } from "../engine/store/counters.ts";
 import type { Dispatch } from "../engine/store/dispatch.ts";
+import { fallbackCounters } from "../engine/store/fallback_counters.ts";
+import { memoryCounters } from "../engine/store/memory_counters.ts";
+import { portCounters } from "../engine/store/port_counters.ts";
 import { portDispatch } from "../engine/store/port_dispatch.ts";
+import { redisCounters } from "../engine/store/redis_counters.ts";
 import { redisDispatch } from "../engine/store/redis_dispatch.ts";
 import { configureLog, type Log, logOf } from "../engine/telemetry/log.ts";
 import { sampleLoopLag } from "../engine/telemetry/loop_lag.ts";
@@ -69,9 +74,22 @@ export function runThread(
   };
 }
 
-export function openDispatch(stores: Stores, onError: (error: Error) => void): Dispatch {
-  const { dispatch } = stores;
-  return dispatch.kind === "redis"
-    ? redisDispatch({ url: dispatch.url, onError })
-    : portDispatch(dispatch.port);
+export function openDispatch({ shared }: Stores, onError: (error: Error) => void): Dispatch {
+  return shared.kind === "redis"
+    ? redisDispatch({ url: shared.url, onError })
+    : portDispatch(shared.dispatch);
+}
+
+/** Counters that never fail: while the shared ones are away, this thread counts for itself. */
+export function openCounters({ shared }: Stores, log: ReturnType<typeof logOf>): Counters {
+  const onError = (error: Error) => log.debug("counters: {error}", { error: error.message });
+  return fallbackCounters({
+    shared: shared.kind === "redis"
+      ? redisCounters({ url: shared.url, onError })
+      : portCounters(shared.counters),
+    local: memoryCounters({ now: Date.now }),
+    onFallback: (error) =>
+      log.warning("this worker counts for itself: {error}", { error: error.message }),
+    now: Date.now,
+  });
 }

@@ -3,7 +3,7 @@
 import { processIdsBelow } from "../machine.ts";
 import { installed, listening, poll, run, signalTo, tailOf, type Workplace } from "../process.ts";
 import type { Contender, Role, RunningServer } from "./contender.ts";
-import { mainCf, masterCf } from "./postfix_config.ts";
+import { type BenchCertificate, mainCf, masterCf } from "./postfix_config.ts";
 
 /** `null`, or why Postfix cannot take part. */
 export async function postfixObstacle(): Promise<string | null> {
@@ -15,7 +15,7 @@ export async function postfixObstacle(): Promise<string | null> {
 
 export function postfixContender(
   workplace: Workplace,
-  options: { maxSessions: number },
+  options: { maxSessions: number; certificate?: BenchCertificate },
 ): Contender {
   let instance = 0;
   return {
@@ -26,12 +26,23 @@ export function postfixContender(
 
 async function startPostfix(
   workplace: Workplace,
-  options: { role: Role; instance: number; maxSessions: number },
+  options: {
+    role: Role;
+    instance: number;
+    maxSessions: number;
+    certificate?: BenchCertificate;
+  },
 ): Promise<RunningServer> {
   const directory = `${workplace.directory}/postfix-${options.instance}`;
   const configDirectory = `${directory}/conf`;
   const smtpPort = workplace.port("postfix");
-  const setup = { ...options, directory, smtpPort, sinkPort: workplace.port("sink") };
+  const setup = {
+    ...options,
+    directory,
+    smtpPort,
+    sinkPort: workplace.port("sink"),
+    certificate: options.certificate ?? null,
+  };
   await using cleanup = new AsyncDisposableStack();
   // The queue stays until the whole run is over: freeing its thousands of files costs the disk so
   // much that the next server measured would take mail at half its speed.

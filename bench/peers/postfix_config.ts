@@ -13,6 +13,14 @@ export interface PostfixSetup {
   readonly role: Role;
   /** Upper bound of `smtpd` processes: one for each connection. */
   readonly maxSessions: number;
+  /** Served with STARTTLS; `null`: no TLS. */
+  readonly certificate: BenchCertificate | null;
+}
+
+/** PEM files. */
+export interface BenchCertificate {
+  readonly certPath: string;
+  readonly keyPath: string;
 }
 
 export function mainCf(setup: PostfixSetup): string {
@@ -44,10 +52,7 @@ disable_dns_lookups = yes
 smtp_dns_support_level = disabled
 smtpd_peername_lookup = no
 
-# No TLS on loopback, on neither side.
-smtpd_tls_security_level = none
-smtp_tls_security_level = none
-
+${setup.certificate === null ? noTls : tls(setup.certificate)}
 # The whole policy: relay for the networks above. No content inspection, as on the other side.
 smtpd_recipient_restrictions = permit_mynetworks, reject
 receive_override_options = no_header_body_checks, no_unknown_recipient_checks, no_address_mappings
@@ -78,6 +83,23 @@ default_destination_concurrency_limit = 20
 smtp_connection_cache_on_demand = yes
 smtp_connection_reuse_count_limit = 0
 ${setup.role === "hold" ? holding : ""}`;
+}
+
+const noTls = `# No TLS on loopback, on neither side.
+smtpd_tls_security_level = none
+smtp_tls_security_level = none
+`;
+
+function tls({ certPath, keyPath }: BenchCertificate): string {
+  return `# STARTTLS as the other side has it: 1.2 and 1.3, every handshake a full one.
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = ${keyPath}, ${certPath}
+smtpd_tls_protocols = >=TLSv1.2
+smtpd_tls_mandatory_protocols = >=TLSv1.2
+smtpd_tls_session_cache_database =
+smtpd_tls_loglevel = 0
+smtp_tls_security_level = none
+`;
 }
 
 const holding = `

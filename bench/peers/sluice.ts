@@ -20,6 +20,8 @@ export interface SluiceOptions {
   /** Thread counts; left out, Sluice decides by the cores. */
   readonly sessionWorkers: number | null;
   readonly deliveryWorkers: number | null;
+  /** PEM files to serve; left out, Sluice makes its own. */
+  readonly certificate?: { readonly certPath: string; readonly keyPath: string };
 }
 
 export function sluiceContender(workplace: Workplace, options: SluiceOptions): Contender {
@@ -59,6 +61,10 @@ async function startSluice(
     LOG_LEVEL: "info",
     LOG_FORMAT: "json",
   };
+  if (options.certificate !== undefined) {
+    env.TLS_CERT_PATH = options.certificate.certPath;
+    env.TLS_KEY_PATH = options.certificate.keyPath;
+  }
   if (options.sessionWorkers !== null) env.SESSION_WORKERS = String(options.sessionWorkers);
   if (options.deliveryWorkers !== null) env.DELIVERY_WORKERS = String(options.deliveryWorkers);
   // A server that only accepts: what Postfix does with mail on hold.

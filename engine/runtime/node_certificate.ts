@@ -1,6 +1,6 @@
 /** The server's certificate: the operator's files, watched for renewal, or one we make ourselves. */
 import { isUsable, makeSelfSigned } from "../crypto/self_signed.ts";
-import type { Certificate } from "../smtp/session_server.ts";
+import type { Certificate } from "../smtp/certificate_choice.ts";
 
 export interface CertificateFiles {
   readonly certPath: string;

@@ -3,18 +3,18 @@
  * kind says what bounds it. Times are Unix milliseconds (`Temporal` does not survive the crossing).
  */
 import type { ListenerName } from "../smtp/session.ts";
-import type { Certificate } from "../smtp/session_server.ts";
+import type { CertificateSet } from "../smtp/certificate_choice.ts";
 import type { PostgresTarget } from "../store/postgres_client.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 
-/** How a worker reaches the dispatcher: Redis, or the main thread's own through a port. */
-export type DispatchTarget =
+/** How a worker reaches what all workers share: Redis, or the main thread's own through a port each. */
+export type SharedTarget =
   | { readonly kind: "redis"; readonly url: string }
-  | { readonly kind: "port"; readonly port: MessagePort };
+  | { readonly kind: "port"; readonly dispatch: MessagePort; readonly counters: MessagePort };
 
 export interface Stores {
   readonly database: PostgresTarget;
-  readonly dispatch: DispatchTarget;
+  readonly shared: SharedTarget;
 }
 
 /** A connection on its way to a session worker, which owns the descriptor from then on. */
@@ -33,7 +33,9 @@ export type ToWorker<Config> =
     readonly index: number;
     readonly config: Config;
     readonly stores: Stores;
-    readonly certificate: Certificate | null;
+    /** 32 octets that open what is sealed in the database. */
+    readonly secretKey: Uint8Array;
+    readonly certificates: CertificateSet;
     /** Names the leases this worker takes, never used before. */
     readonly owner: string;
     /** One counter of the connections this worker adopted, read when it died. */
@@ -43,7 +45,7 @@ export type ToWorker<Config> =
   | { readonly kind: "connections"; readonly connections: readonly HandedConnection[] }
   /** Once a delivery worker started: bodies for its shards go here. */
   | { readonly kind: "handoff"; readonly delivery: number; readonly port: MessagePort }
-  | { readonly kind: "certificate"; readonly certificate: Certificate }
+  | { readonly kind: "certificates"; readonly certificates: CertificateSet }
   /** One at a time; answered by `metrics`. */
   | { readonly kind: "measure" }
   /** Once: finish what is under way, answer `drained`, then be terminated. */

@@ -3,12 +3,15 @@ import type { BodyType } from "../mail/envelope.ts";
 import { parseMailCommand, type PathFault } from "../mail/path.ts";
 import { type Reply, reply } from "../mail/reply.ts";
 import type { Client, SessionPolicy, Transaction } from "./session.ts";
+import { ownsSender } from "./submission.ts";
 
 export type MailDecision =
   | { readonly kind: "begun"; readonly transaction: Transaction; readonly reply: Reply }
   | { readonly kind: "refused"; readonly reply: Reply };
 
 const KNOWN = new Set(["SIZE", "BODY", "SMTPUTF8"]);
+/** RFC 4954 §5: who logged in may say who gave him the message, and is not believed. */
+const KNOWN_FROM_USERS = new Set([...KNOWN, "AUTH"]);
 
 /** @param argument what stands behind `MAIL FROM:`. */
 export function decideMail(
@@ -18,7 +21,8 @@ export function decideMail(
   const { client, policy, isFull } = context;
   const path = parseMailCommand(argument);
   if (path.kind === "fault") return refused(mailFaultReply(path.fault));
-  const unknown = path.params.keys().find((keyword) => !KNOWN.has(keyword));
+  const known = client.listener === "smtp" ? KNOWN : KNOWN_FROM_USERS;
+  const unknown = path.params.keys().find((keyword) => !known.has(keyword));
   if (unknown !== undefined) {
     return refused(reply(555, "5.4", `Parameter ${unknown} is not recognised`));
   }
@@ -39,6 +43,9 @@ export function decideMail(
   if (client.listener !== "smtp" && !client.mayRelay) {
     return refused(reply(530, "7.0", "Authentication required"));
   }
+  if (client.account !== null && path.mailbox !== "" && !ownsSender(client.account, path)) {
+    return refused(reply(553, "7.1", "Sender address is not yours"));
+  }
   if (isFull) return refused(reply(452, "3.1", "Too much mail in flight, try again later"));
   return {
     kind: "begun",
@@ -48,6 +55,7 @@ export function decideMail(
       bodyType: body,
       smtpUtf8: path.params.has("SMTPUTF8"),
       announcedOctets: Number(size),
+      named: new Set(),
       recipients: new Map(),
     },
   };

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { decideMail } from "./mail.ts";
 import type { Client } from "./session.ts";
-import { POLICY, STRANGER } from "./testdata/policy.ts";
+import { ANN, POLICY, STRANGER } from "./testdata/policy.ts";
 
 function mail(argument: string, client: Partial<Client> = {}, isFull = false) {
   return decideMail(Buffer.from(argument, "utf8"), {
@@ -25,6 +25,7 @@ Deno.test("decideMail: begins a transaction with what the parameters say (RFC 18
     bodyType: "8bitmime",
     smtpUtf8: true,
     announcedOctets: 1234,
+    named: new Set(),
     recipients: new Map(),
   });
   const plain = mail("<>");
@@ -34,6 +35,7 @@ Deno.test("decideMail: begins a transaction with what the parameters say (RFC 18
     bodyType: "7bit",
     smtpUtf8: false,
     announcedOctets: 0,
+    named: new Set(),
     recipients: new Map(),
   });
 });
@@ -79,4 +81,17 @@ Deno.test("decideMail: octets of any kind never throw", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (octets) => {
     decideMail(octets, { client: STRANGER, policy: POLICY, isFull: false });
   }));
+});
+
+Deno.test("decideMail: who logged in sends as himself, as what he was granted, or as nobody (RFC 6409 §6.1)", () => {
+  for (const path of ["ann@example.org", "ANN@EXAMPLE.ORG", "ann+x@example.org"]) {
+    assert.equal(codes(mail(`<${path}>`, ANN)), "250 2.1.0", path);
+  }
+  assert.equal(codes(mail("<sales@example.org>", ANN)), "250 2.1.0");
+  assert.equal(codes(mail("<>", ANN)), "250 2.1.0");
+  for (const path of ["bob@example.org", "ann@example.net", "annx@example.org", "an@example.org"]) {
+    assert.equal(codes(mail(`<${path}>`, ANN)), "553 5.7.1", path);
+  }
+  assert.equal(codes(mail("<ann@example.org> AUTH=<>", ANN)), "250 2.1.0");
+  assert.equal(codes(mail("<ann@example.org> AUTH=<>")), "555 5.5.4");
 });

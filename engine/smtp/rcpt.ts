@@ -1,17 +1,23 @@
 /** RCPT: decides whether we answer for a recipient (RFC 5321 §4.1.1.3, §3.3). */
-import type { RoutedRecipient } from "../mail/envelope.ts";
 import { parseRcptCommand, type Path, type PathFault } from "../mail/path.ts";
 import { type Reply, reply } from "../mail/reply.ts";
-import { type DirectoryAnswer, route } from "../routing/route.ts";
-import type { Client, SessionPolicy, Transaction } from "./session.ts";
+import type { ExpandedRecipient, Expansion } from "../routing/expand.ts";
+import type { SessionPolicy, Transaction } from "./session.ts";
 
 export type RcptDecision =
-  | { readonly kind: "accepted"; readonly recipient: RoutedRecipient; readonly reply: Reply }
+  | {
+    readonly kind: "accepted";
+    readonly recipients: readonly ExpandedRecipient[];
+    readonly reply: Reply;
+  }
   | { readonly kind: "refused"; readonly reply: Reply };
 
 export type ParsedRcpt =
   | { readonly kind: "path"; readonly path: Path }
   | { readonly kind: "refused"; readonly reply: Reply };
+
+/** Where the recipients of one transaction may lead, groups and all. */
+const MAX_EXPANDED = 10_000;
 
 /** Reads what stands behind `RCPT TO:`; the domainless postmaster is the local domain's. */
 export function parseRcpt(
@@ -33,31 +39,36 @@ export function parseRcpt(
   return { kind: "path", path: { ...path, domain: policy.localDomain, mailbox } };
 }
 
+/** @param context `full`: what the mailbox does with more mail, `null` while there is room. */
 export function decideRcpt(
   path: Path,
   context: {
-    readonly answer: DirectoryAnswer;
-    readonly client: Client;
+    readonly expansion: Expansion;
+    readonly full: "defer" | "refuse" | null;
     readonly transaction: Transaction;
     readonly policy: SessionPolicy;
   },
 ): RcptDecision {
-  const { answer, client, transaction, policy } = context;
-  const routed = route({ recipient: path, directory: answer, mayRelay: client.mayRelay });
-  if (routed.kind === "refused") return routed;
-  const { recipients } = transaction;
-  if (recipients.size >= policy.maxRecipients && !recipients.has(path.mailbox)) {
+  const { expansion, full, transaction, policy } = context;
+  if (expansion.kind === "refused") return expansion;
+  const { named, recipients } = transaction;
+  const isFull = named.size >= policy.maxRecipients && !named.has(path.mailbox);
+  if (isFull || recipients.size + expansion.recipients.length > MAX_EXPANDED) {
     // RFC 5321 §4.5.3.1.10
     return { kind: "refused", reply: reply(452, "5.3", "Too many recipients") };
   }
-  const recipient: RoutedRecipient = routed.kind === "local"
-    ? { forwardPath: path.mailbox, transport: "local", destination: path.domain }
-    : { forwardPath: path.mailbox, transport: "smtp", destination: routed.destination };
-  return {
-    kind: "accepted",
-    recipient,
-    reply: reply(250, "1.5", "Recipient ok"),
-  };
+  switch (full) {
+    case "defer":
+      return { kind: "refused", reply: reply(452, "2.2", "Mailbox full, try again later") };
+    case "refuse":
+      return { kind: "refused", reply: reply(552, "2.2", "Mailbox full") };
+    case null:
+      return {
+        kind: "accepted",
+        recipients: expansion.recipients,
+        reply: reply(250, "1.5", "Recipient ok"),
+      };
+  }
 }
 
 function rcptFaultReply(fault: PathFault): Reply {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { DirectoryAnswer } from "../routing/route.ts";
+import { reply } from "../mail/reply.ts";
+import type { ExpandedRecipient, Expansion } from "../routing/expand.ts";
 import { decideRcpt, parseRcpt } from "./rcpt.ts";
-import type { Client, Transaction } from "./session.ts";
-import { POLICY, STRANGER } from "./testdata/policy.ts";
+import type { Transaction } from "./session.ts";
+import { POLICY } from "./testdata/policy.ts";
 
 function transaction(facts: Partial<Transaction> = {}): Transaction {
   return {
@@ -11,29 +12,34 @@ function transaction(facts: Partial<Transaction> = {}): Transaction {
     bodyType: "7bit",
     smtpUtf8: false,
     announcedOctets: 0,
+    named: new Set(),
     recipients: new Map(),
     ...facts,
   };
 }
 
-function rcpt(argument: string, answer: DirectoryAnswer, options: {
-  client?: Partial<Client>;
+function rcpt(argument: string, expansion: Expansion, options: {
+  full?: "defer" | "refuse" | null;
   transaction?: Transaction;
 } = {}) {
   const context = { transaction: options.transaction ?? transaction(), policy: POLICY };
   const parsed = parseRcpt(Buffer.from(argument, "utf8"), context);
   if (parsed.kind === "refused") return parsed;
-  const client = { ...STRANGER, ...options.client };
-  return decideRcpt(parsed.path, { ...context, client, answer });
+  return decideRcpt(parsed.path, { ...context, expansion, full: options.full ?? null });
 }
 
 function codes(decision: ReturnType<typeof rcpt>): string {
   return `${decision.reply.code} ${decision.reply.enhancedStatus}`;
 }
 
-const MAILBOX: DirectoryAnswer = { kind: "mailbox", user: "ann" };
-const NOT_LOCAL: DirectoryAnswer = { kind: "not_local" };
-const NO_SUCH_USER: DirectoryAnswer = { kind: "no_such_user" };
+const ANN: ExpandedRecipient = {
+  kind: "local",
+  domain: "example.org",
+  user: "ann",
+  forwardPath: "ann@example.org",
+};
+const MAILBOX: Expansion = { kind: "recipients", recipients: [ANN] };
+const NO_SUCH_USER: Expansion = { kind: "refused", reply: reply(550, "1.1", "No such mailbox") };
 
 Deno.test("parseRcpt: refuses with the codes of the fault (RFC 5321 §4.1.1.3, §4.1.1.11)", () => {
   const refusals: [string, string][] = [
@@ -66,35 +72,40 @@ Deno.test("parseRcpt: the postmaster without a domain is the first local domain'
   assert.equal(parsed.path.mailbox, "postmaster@example.org");
 });
 
-Deno.test("decideRcpt: local, relayed, unknown or refused, as the directory and the client stand", () => {
-  const local = rcpt("<ann@example.org>", MAILBOX);
-  assert.ok(local.kind === "accepted");
-  assert.deepEqual(local.recipient, {
-    forwardPath: "ann@example.org",
-    transport: "local",
-    destination: "example.org",
-  });
-  assert.equal(codes(local), "250 2.1.5");
-  assert.equal(codes(rcpt("<bob@example.org>", NO_SUCH_USER)), "550 5.1.1");
-  assert.equal(codes(rcpt("<bob@example.net>", NOT_LOCAL)), "550 5.7.1");
-  const relayed = rcpt("<bob@example.net>", NOT_LOCAL, { client: { mayRelay: true } });
-  assert.ok(relayed.kind === "accepted");
-  assert.deepEqual(relayed.recipient, {
-    forwardPath: "bob@example.net",
-    transport: "smtp",
-    destination: "example.net",
-  });
+Deno.test("decideRcpt: answers what the expansion found, or why it found nobody", () => {
+  const group: Expansion = {
+    kind: "recipients",
+    recipients: [ANN, { ...ANN, user: "bob", forwardPath: "bob@example.org" }],
+  };
+  const accepted = rcpt("<all@example.org>", group);
+  assert.ok(accepted.kind === "accepted");
+  assert.deepEqual(accepted.recipients, group.recipients);
+  assert.equal(codes(accepted), "250 2.1.5");
+  assert.equal(codes(rcpt("<eve@example.org>", NO_SUCH_USER)), "550 5.1.1");
+});
+
+Deno.test("decideRcpt: a full mailbox is put off or refused, as its domain has it (RFC 3463 §3.3)", () => {
+  assert.equal(codes(rcpt("<ann@example.org>", MAILBOX, { full: "defer" })), "452 4.2.2");
+  assert.equal(codes(rcpt("<ann@example.org>", MAILBOX, { full: "refuse" })), "552 5.2.2");
 });
 
 Deno.test("decideRcpt: above the limit new recipients are put off, known ones are not (RFC 5321 §4.5.3.1.10)", () => {
-  const filling = transaction();
-  for (const name of ["a", "b", "c"]) {
-    const decision = rcpt(`<${name}@example.org>`, MAILBOX, { transaction: filling });
-    assert.ok(decision.kind === "accepted");
-    filling.recipients.set(decision.recipient.forwardPath, decision.recipient);
-  }
+  const filling = transaction({
+    named: new Set(["a", "b", "c"].map((name) => `${name}@example.org`)),
+  });
   assert.equal(codes(rcpt("<d@example.org>", MAILBOX, { transaction: filling })), "452 4.5.3");
   assert.equal(codes(rcpt("<b@EXAMPLE.org>", MAILBOX, { transaction: filling })), "250 2.1.5");
   // What will never do is told as such.
   assert.equal(codes(rcpt("<d@example.org>", NO_SUCH_USER, { transaction: filling })), "550 5.1.1");
+});
+
+Deno.test("decideRcpt: groups do not grow a transaction without end", () => {
+  const crowd = Array.from({ length: 9_999 }, (_, n): [string, ExpandedRecipient] => [
+    `u${n}@example.org`,
+    { ...ANN, user: `u${n}`, forwardPath: `u${n}@example.org` },
+  ]);
+  const filling = transaction({ recipients: new Map(crowd) });
+  assert.equal(codes(rcpt("<ann@example.org>", MAILBOX, { transaction: filling })), "250 2.1.5");
+  filling.recipients.set("ann@example.org", ANN);
+  assert.equal(codes(rcpt("<bob@example.org>", MAILBOX, { transaction: filling })), "452 4.5.3");
 });

@@ -1,11 +1,17 @@
 /**
  * What the stages of the dialogue share: the transaction they fill, and what they need from outside.
- * One file a stage: hello and greeting in `session_connection.ts`, then `mail.ts`, `rcpt.ts`, `data.ts`.
+ * One file a stage: `auth.ts`, `mail.ts`, `rcpt.ts`, `data.ts`, put together in `session_connection.ts`.
  */
-import type { BodyType, RoutedRecipient } from "../mail/envelope.ts";
+import type { LoginResult } from "../login/authenticator.ts";
+import type { Credentials, SaslMethod } from "../login/sasl.ts";
+import type { BodyType } from "../mail/envelope.ts";
+import type { HeaderSection } from "../mail/header_section.ts";
 import type { QueueId } from "../mail/queue_id.ts";
+import type { ExpandedRecipient, Expansion } from "../routing/expand.ts";
+import type { SendingAnswer } from "../limits/sending_limit.ts";
 import type { NetworkList } from "../routing/networks.ts";
-import type { Directory } from "../store/directory.ts";
+import type { Mailbox } from "../mail/path.ts";
+import type { Account } from "../store/directory.ts";
 import type { AcceptedMessage } from "../store/spool.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 
@@ -19,8 +25,10 @@ export interface Transaction {
   readonly smtpUtf8: boolean;
   /** From SIZE (RFC 1870), or 0. */
   readonly announcedOctets: number;
-  /** By forward-path, so that one named twice gets one copy. */
-  readonly recipients: Map<string, RoutedRecipient>;
+  /** Forward-paths the client named and we accepted. */
+  readonly named: Set<string>;
+  /** Where they lead, by forward-path, so that who is reached twice gets one copy. */
+  readonly recipients: Map<string, ExpandedRecipient>;
 }
 
 /** The client as the session sees it. */
@@ -28,7 +36,9 @@ export interface Client {
   readonly address: string;
   readonly port: number;
   readonly listener: ListenerName;
-  /** May send to anywhere. */
+  /** Who logged in. */
+  readonly account: Account | null;
+  /** May send to anywhere: logged in, or of a network that may. */
   readonly mayRelay: boolean;
 }
 
@@ -42,12 +52,17 @@ export interface SessionPolicy {
   readonly idleTimeoutMs: number;
   readonly greetPauseMs: number;
   readonly relayNetworks: NetworkList;
+  /** SASL mechanisms for our users; none turns AUTH off. */
+  readonly authMethods: readonly SaslMethod[];
+  readonly allowsAuthWithoutTls: boolean;
+  readonly answersVrfy: boolean;
 }
 
 /** Why a transaction or a command of one was refused. */
 export type RefusalReason =
   | "size"
   | "hops"
+  | "rate"
   | "recipients"
   | "relay"
   | "sender"
@@ -64,11 +79,22 @@ export interface SessionObserver {
     readonly protocol: "none" | "smtp" | "esmtp";
     readonly tls: "none" | "starttls" | "implicit";
   }): void;
+  login(
+    result: LoginResult,
+    facts: {
+      readonly sessionId: string;
+      readonly clientAddress: string;
+      readonly method: SaslMethod;
+      readonly name: string;
+    },
+  ): void;
   refused(reason: RefusalReason): void;
   accepted(
     message: AcceptedMessage,
     facts: {
       readonly sessionId: string;
+      /** Who logged in to send it. */
+      readonly user: string | null;
       /** The message's own octets may have moved on by now. */
       readonly sizeOctets: number;
       readonly dataMs: number;
@@ -79,16 +105,52 @@ export interface SessionObserver {
   failed(context: string, error: unknown): void;
 }
 
+/** Who may log in, and how much each may send. */
+export interface LoginServices {
+  authenticate(credentials: Credentials, client: { address: string }): Promise<LoginResult>;
+  /** How long the answer to a session's `failures`-th failed login is held back. */
+  failureDelayMs(failures: number): number;
+  /** Counts recipients against a user's limits. @throws {StoreUnavailableError} */
+  claim(account: Account, recipients: number): Promise<SendingAnswer>;
+}
+
+/** Where forward-paths lead. */
+export interface RecipientServices {
+  /** @throws {StoreUnavailableError} */
+  expand(mailbox: Mailbox, options: { mayRelay: boolean }): Promise<Expansion>;
+  /** What a recipient's full mailbox does with more mail; `null` while there is room. */
+  fullMailbox(recipient: ExpandedRecipient, sizeOctets: number): Promise<"defer" | "refuse" | null>;
+}
+
+/** What is done to messages that leave in our name. Both answer header fields, or nothing to put on top. */
+export interface OutgoingServices {
+  /** Signs as the domain of From, if that is ours (RFC 6376). */
+  sign(octets: Uint8Array, header: HeaderSection): Promise<string>;
+  /** Seals a message our domain forwards (RFC 8617). */
+  seal(octets: Uint8Array, facts: {
+    readonly domain: string;
+    readonly clientAddress: string;
+    readonly heloName: string;
+    readonly reversePath: string;
+  }): Promise<string>;
+  /** The reverse-path under which our domain forwards. */
+  forwardingPath(reversePath: string, domain: string): Promise<string>;
+}
+
 export interface SessionServices {
   readonly policy: SessionPolicy;
-  readonly directory: Directory;
+  readonly login: LoginServices;
+  readonly recipients: RecipientServices;
+  readonly outgoing: OutgoingServices;
   /**
-   * Resolves once the message is safe. The message's octets belong to whoever accepts it.
+   * Resolves once the messages are safe, all of them or none. Their octets belong to whoever accepts them.
    * @throws {StoreUnavailableError}
    */
-  readonly accept: (message: AcceptedMessage) => Promise<void>;
+  readonly accept: (messages: readonly AcceptedMessage[]) => Promise<void>;
   readonly memory: MemoryBudget;
   readonly newQueueId: () => QueueId;
   readonly now: () => number;
+  /** A nonce no one can guess, for challenges and message ids. */
+  readonly newNonce: () => string;
   readonly observer: SessionObserver;
 }

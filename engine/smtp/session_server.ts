@@ -1,37 +1,47 @@
 /** The sessions of one listener within a worker: smtp-server's, over sockets accepted elsewhere. */
 import type { Socket } from "node:net";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { SMTPServer } from "smtp-server";
+import { type Certificate, type CertificateSet, pickCertificate } from "./certificate_choice.ts";
 import type { ListenerName, SessionServices } from "./session.ts";
 import { SessionConnection } from "./session_connection.ts";
 
-/** PEM texts. */
-export interface Certificate {
-  readonly cert: string;
-  readonly key: string;
+/** Commands of smtp-server's that have no place here. */
+const DISABLED = ["WIZ", "SHELL", "KILL", "XCLIENT", "XFORWARD"];
+
+/** Certificates and what TLS makes of them, each made when it is first asked for. */
+interface Contexts {
+  readonly certificates: CertificateSet;
+  readonly byCertificate: Map<Certificate, SecureContext>;
 }
 
-/** Commands of smtp-server's that have no place here. */
-const DISABLED = ["AUTH", "WIZ", "SHELL", "KILL", "XCLIENT", "XFORWARD"];
+function contextsOf(certificates: CertificateSet): Contexts {
+  return { certificates, byCertificate: new Map() };
+}
 
 export class SessionServer extends SMTPServer {
   readonly #listener: ListenerName;
   readonly #services: SessionServices;
   readonly #sessions = new Set<SessionConnection>();
+  #contexts: Contexts;
 
   constructor(
     listener: ListenerName,
-    options: { readonly services: SessionServices; readonly certificate: Certificate },
+    options: { readonly services: SessionServices; readonly certificates: CertificateSet },
   ) {
     const { policy } = options.services;
+    const { fallback } = options.certificates;
     super({
       name: policy.hostname,
       banner: "Sluice",
       heloResponse: "%s",
       secure: listener === "smtps",
       needsUpgrade: listener === "smtps",
-      cert: options.certificate.cert,
-      key: options.certificate.key,
+      cert: fallback.cert,
+      key: fallback.key,
       minVersion: "TLSv1.2",
+      SNICallback: (serverName, answer) => answer(null, this.#contextFor(serverName)),
+      authMethods: [...policy.authMethods],
       size: policy.maxMessageOctets,
       disabledCommands: DISABLED,
       authOptional: true,
@@ -41,6 +51,7 @@ export class SessionServer extends SMTPServer {
     });
     this.#listener = listener;
     this.#services = options.services;
+    this.#contexts = contextsOf(options.certificates);
     // A socket's fault ends its session; there is nobody else to tell.
     this.on("error", () => {});
   }
@@ -64,6 +75,7 @@ export class SessionServer extends SMTPServer {
         address: remote.address,
         port: remote.port,
         listener: this.#listener,
+        account: null,
         mayRelay: policy.relayNetworks.contains(remote.address),
       },
       services: this.#services,
@@ -77,6 +89,26 @@ export class SessionServer extends SMTPServer {
     connection.on("error", () => connection.close());
     observer.opened(this.#listener);
     connection.init();
+  }
+
+  /** Serves these from the next handshake on; sessions under way keep theirs. */
+  useCertificates(certificates: CertificateSet): void {
+    this.#contexts = contextsOf(certificates);
+    const { cert, key } = certificates.fallback;
+    this.updateSecureContext({ cert, key });
+  }
+
+  /** `undefined`: the one for clients that name no server. */
+  #contextFor(serverName: string): SecureContext | undefined {
+    const certificate = pickCertificate(this.#contexts.certificates, serverName, Date.now());
+    if (certificate === null) return undefined;
+    let context = this.#contexts.byCertificate.get(certificate);
+    if (context === undefined) {
+      const { cert, key } = certificate;
+      context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
+      this.#contexts.byCertificate.set(certificate, context);
+    }
+    return context;
   }
 
   /** Ends sessions whose time ran out; call about once a second. */

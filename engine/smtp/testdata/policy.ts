@@ -15,11 +15,32 @@ export const POLICY: SessionPolicy = {
   idleTimeoutMs: 1000,
   greetPauseMs: 0,
   relayNetworks: networks.networks,
+  authMethods: ["PLAIN", "LOGIN"],
+  allowsAuthWithoutTls: false,
+  answersVrfy: false,
 };
 
 export const STRANGER: Client = {
   address: "192.0.2.1",
   port: 1,
   listener: "smtp",
+  account: null,
   mayRelay: false,
+};
+
+/** Who logged in, at the submission port. */
+export const ANN: Client = {
+  ...STRANGER,
+  listener: "submission",
+  mayRelay: true,
+  account: {
+    user: { domain: "example.org", localPart: "ann" },
+    isDisabled: false,
+    passwordHash: "",
+    appPasswords: [],
+    sealedCramSecret: null,
+    messagesPerHour: null,
+    messagesPerDay: null,
+    senders: ["sales@example.org"],
+  },
 };

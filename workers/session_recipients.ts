@@ -1,0 +1,31 @@
+/** Where forward-paths lead, for a session worker: the directory, return paths of ours, full mailboxes. */
+import type { NodeMailboxRoom } from "../engine/delivery/local/node_mailbox_room.ts";
+import { expandRecipient } from "../engine/routing/expand.ts";
+import { takeBack } from "../engine/routing/srs.ts";
+import type { RecipientServices } from "../engine/smtp/session.ts";
+import type { Directory } from "../engine/store/directory.ts";
+
+export function recipientServices(parts: {
+  readonly directory: Directory;
+  readonly room: NodeMailboxRoom;
+  readonly srsSecret: Uint8Array;
+}): RecipientServices {
+  const { directory, room, srsSecret } = parts;
+  return {
+    expand: (mailbox, { mayRelay }) =>
+      expandRecipient(mailbox, {
+        lookup: (domain, localPart) => directory.lookup(domain, localPart),
+        mayRelay,
+        takeBack: (localPart) => takeBack(localPart, { secret: srsSecret, nowMs: Date.now() }),
+      }),
+    fullMailbox: async (recipient, sizeOctets) => {
+      if (recipient.kind !== "local") return null;
+      const { domain, user } = recipient;
+      const settings = await directory.mailbox({ domain, localPart: user });
+      if (settings === null || settings.quotaOctets === null) return null;
+      if (settings.transport.kind !== "maildir") return null;
+      const hasRoom = await room.hasRoom({ domain, user }, settings.quotaOctets, sizeOctets);
+      return hasRoom ? null : settings.whenFull;
+    },
+  };
+}
