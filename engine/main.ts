@@ -2,10 +2,11 @@
 import { ConfigError, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { serveAdminHttp } from "./admin/http.ts";
+import { openCertificates } from "./certificates.ts";
+import { ALGORITHMS, makeSigningKey } from "./cli/dkim_making.ts";
 import { generatePassword, hashPassword } from "./crypto/password.ts";
 import { SecretBox } from "./crypto/secret_box.ts";
 import { firstUser, nodeName } from "./runtime/first_start.ts";
-import { certificateFiles, readCertificate, watchCertificate } from "./runtime/node_certificate.ts";
 import { readSecretKey } from "./runtime/secret_key.ts";
 import { openDatabase } from "./runtime/pglite_keeper.ts";
 import { Server } from "./server.ts";
@@ -15,6 +16,7 @@ import { connectPostgres } from "./store/postgres_client.ts";
 import { postgresDirectory } from "./store/postgres_directory.ts";
 import { migrate } from "./store/postgres_migrate.ts";
 import { proveSecretKey } from "./store/postgres_secret_proof.ts";
+import { postgresSigningKeys } from "./store/postgres_signing_keys.ts";
 import { postgresSpool } from "./store/postgres_spool.ts";
 import { redisDispatch } from "./store/redis_dispatch.ts";
 import { bannerText } from "./telemetry/banner.ts";
@@ -58,21 +60,30 @@ async function serve(config: Config, log: Log): Promise<void> {
   });
   const secrets = new SecretBox(secretKey);
   if (await proveSecretKey(sql, secrets) === "different") {
-    throw new Error("SECRET_KEY, or DATA_DIR/secret.key, is not what the database was sealed with");
+    throw new Error(
+      "the secrets in this database were sealed with another secret key: " +
+        "give this server the SECRET_KEY, or the DATA_DIR/secret.key, of the one that was here first",
+    );
   }
   const newUser = await firstUser(directory, {
     domain: config.serverDomain,
     newPassword: generatePassword,
     hash: hashPassword,
   });
-  const files = await certificateFiles({
-    certPath: config.tlsCertPath,
-    keyPath: config.tlsKeyPath,
-    dataDir: config.dataDir,
-    names: [...new Set([config.serverHostname, config.serverDomain, "localhost"])],
-    nowMs: Date.now(),
-  });
-  const fallback = await readCertificate(files);
+  // A domain that others can look up is signed for from its first message on.
+  if (newUser !== null && config.serverDomain.includes(".")) {
+    const keys = postgresSigningKeys(sql, { now: () => performance.now() });
+    for (const algorithm of ALGORITHMS) {
+      const wish = {
+        domain: config.serverDomain,
+        algorithm,
+        selector: null,
+        state: "active",
+      } as const;
+      await keys.addKey(await makeSigningKey(wish, { secrets, nowMs: Date.now(), known: [] }));
+    }
+  }
+  const certificates = stack.use(await openCertificates(config, { sql, secrets, metrics }));
   const dispatch = stack.use(
     config.redisUrl === null ? memoryDispatch({ now: Date.now }) : redisDispatch({
       url: config.redisUrl,
@@ -96,21 +107,13 @@ async function serve(config: Config, log: Log): Promise<void> {
     dispatch,
     counters: memoryCounters({ now: Date.now }),
     secretKey,
-    certificates: { fallback, named: [] },
+    certificates: certificates.current(),
     metrics,
     recordProcess: processRecorder(metrics, () => meter.read()),
   });
   stack.defer(() => server.stop());
   await server.start();
-  stack.use(watchCertificate(files, {
-    current: fallback,
-    now: Date.now,
-    onChange: (changed) => {
-      server.useCertificates({ fallback: changed, named: [] });
-      logger.info("certificate reloaded", { event: "certificate_reloaded" });
-    },
-    onError: (error) => logger.error("certificate: {error}", { error: String(error) }),
-  }));
+  certificates.start((set) => server.useCertificates(set));
   const admin = serveAdminHttp({
     address: config.httpAddress,
     port: config.httpPort,
@@ -132,7 +135,7 @@ async function serve(config: Config, log: Log): Promise<void> {
     dataDir: config.dataDir,
     databaseUrl: config.databaseUrl,
     redisUrl: config.redisUrl,
-    certificate: { path: files.certPath, selfSigned: files.isSelfSigned },
+    certificate: { path: certificates.files.certPath, selfSigned: certificates.files.isSelfSigned },
     newUsers: newUser === null ? [] : [newUser],
   }));
   logger.info("ready", { event: "ready" });

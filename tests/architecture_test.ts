@@ -9,6 +9,7 @@ import { importCycles, parseSource, readSources, type SourceFile } from "./fixtu
 const ROOTS = [
   "engine/main.ts",
   "engine/server.ts",
+  "engine/certificates.ts",
   "engine/cli.ts",
   "engine/migrate.ts",
   "engine/probe.ts",

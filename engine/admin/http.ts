@@ -1,7 +1,7 @@
 /**
- * The administrative HTTP server: health, readiness, metrics, and whatever routes are added. Each
- * answer has a time limit and the number of requests at once is bounded; requests are not logged, for
- * probes come every few seconds.
+ * Serving HTTP: the administrative server with health, readiness and metrics, and others by their routes
+ * alone. Each answer has a time limit and the number of requests at once is bounded; requests are not
+ * logged, for probes come every few seconds.
  */
 import { type Route, router } from "./routes.ts";
 
@@ -25,15 +25,10 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
 }
 
-export interface AdminHttpOptions {
+export interface HttpOptions {
   readonly address: string;
-  /** 0 turns the server off. */
   readonly port: number;
-  readonly readiness: () => Promise<Readiness>;
-  /** Prometheus text. */
-  readonly metrics: () => Promise<string>;
-  /** Looked at before the server's own. */
-  readonly routes?: readonly Route[];
+  readonly routes: readonly Route[];
   /** Told of what a handler threw; the client learns only that it did. */
   readonly onError: (error: unknown, path: string) => void;
   /** Shuts the server down. */
@@ -41,18 +36,31 @@ export interface AdminHttpOptions {
   readonly handlingTimeoutMs?: number;
 }
 
+export interface AdminHttpOptions extends Omit<HttpOptions, "routes"> {
+  readonly readiness: () => Promise<Readiness>;
+  /** Prometheus text. */
+  readonly metrics: () => Promise<string>;
+  /** Looked at before the server's own. */
+  readonly routes?: readonly Route[];
+}
+
 /** A listening server; disposing of it lets requests under way finish for a short while. */
-export interface AdminHttp extends AsyncDisposable {
+export interface HttpServer extends AsyncDisposable {
   readonly address: string;
   readonly port: number;
 }
 
+/** Listens, or answers `null` when turned off. @throws when the address is taken or not ours. */
+export function serveAdminHttp(options: AdminHttpOptions): HttpServer | null {
+  return serveHttp({ ...options, routes: [...options.routes ?? [], ...ownRoutes(options)] });
+}
+
 /**
- * Listens, or answers `null` when turned off.
+ * Listens, or answers `null` when turned off by port 0.
  *
  * @throws when the address is taken or not ours.
  */
-export function serveAdminHttp(options: AdminHttpOptions): AdminHttp | null {
+export function serveHttp(options: HttpOptions): HttpServer | null {
   if (options.port === 0) return null;
   const closing = new AbortController();
   const handle = requestHandler(options, closing.signal);
@@ -88,8 +96,8 @@ async function shutDown(server: Deno.HttpServer, closing: AbortController): Prom
   await server.finished;
 }
 
-function requestHandler(options: AdminHttpOptions, closing: AbortSignal) {
-  const match = router([...options.routes ?? [], ...ownRoutes(options)]);
+function requestHandler(options: HttpOptions, closing: AbortSignal) {
+  const match = router(options.routes);
   const timeoutMs = options.handlingTimeoutMs ?? HANDLING_TIMEOUT_MS;
   let underWay = 0;
 

@@ -1,7 +1,7 @@
 /** `cert list | add | request | remove` */
 import { normalizeDomain } from "../mail/domain.ts";
 import { certificateContext, type StoredCertificate } from "../store/certificates.ts";
-import { judgePair } from "./certificate_pair.ts";
+import { judgePair } from "../crypto/certificate_pair.ts";
 import { type Command, type CommandInput, onlyWord, optionOf, UsageError } from "./command.ts";
 import { columns, time } from "./layout.ts";
 

@@ -184,6 +184,20 @@ export const METRICS = {
     },
   }),
 
+  // Certificates.
+  certificateExpiry: gauge({
+    name: "smtp_certificate_expiry_timestamp_seconds",
+    help: "When the first of the certificates served runs out, in Unix time.",
+    reading: "Less than two weeks ahead of time(): renewal fails; see cert list.",
+    across: "max",
+  }),
+  certificatesIssued: counter({
+    name: "smtp_certificates_issued_total",
+    help: "Certificates asked of the ACME issuer, by how it ended.",
+    reading: "failed rises: see cert list for the reason; it is tried again each half hour.",
+    labels: { outcome: ["issued", "failed"] },
+  }),
+
   // The process.
   build: info({
     name: "smtp_build_info",
