@@ -6,6 +6,7 @@
 import { Buffer } from "node:buffer";
 import { authenticate } from "mailauth";
 import type { Resolver } from "../dns/resolver.ts";
+import { formatAddressLiteral, normalizeDomainOrLiteral } from "../mail/domain.ts";
 import { readHeaderSection } from "../mail/header_section.ts";
 import { mailauthResolver } from "./mailauth_resolver.ts";
 
@@ -13,6 +14,7 @@ export interface SealOptions {
   /** The client the message came from. */
   readonly clientAddress: string;
   readonly heloName: string;
+  /** As the envelope keeps it, its domain in A-labels. */
   readonly reversePath: string;
   /** Ours: names us in ARC-Authentication-Results. */
   readonly hostname: string;
@@ -27,6 +29,8 @@ export interface SealOptions {
 
 /** mailauth hashes the body anew for each length a signature names; honest messages bear two or three. */
 const MAX_DKIM_SIGNATURES = 10;
+// deno-lint-ignore no-control-regex
+const ASCII = /^[\x00-\x7f]*$/;
 
 /**
  * The ARC set's fields, each with its line end, to put on top of the message; empty when there is none to
@@ -46,12 +50,13 @@ async function seal(octets: Uint8Array, options: SealOptions): Promise<string> {
   const header = readHeaderSection(octets);
   const signatures = header.count("DKIM-Signature", MAX_DKIM_SIGNATURES + 1);
   if (!header.isTerminated || signatures > MAX_DKIM_SIGNATURES) return "";
-  const { clientAddress: ip, heloName, reversePath, hostname, domain, selector } = options;
+  const { clientAddress: ip, reversePath, hostname, domain, selector } = options;
   const { arc, headers } = await authenticate(
     Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength),
     {
       ip,
-      helo: heloName,
+      // RFC 7208 §2.3: a name that is none says nothing, and nothing of it gets into our results.
+      helo: normalizeDomainOrLiteral(options.heloName) ?? formatAddressLiteral(ip),
       sender: reversePath,
       mta: hostname,
       resolver: mailauthResolver(options.resolver),
@@ -66,5 +71,8 @@ async function seal(octets: Uint8Array, options: SealOptions): Promise<string> {
   // mailauth puts its ARC set in front of the Authentication-Results it also gives, which are not ours here.
   const fields = String(headers).split(/\r\n(?![ \t])/)
     .filter((field) => /^arc-/i.test(field));
-  return fields.length === 3 ? fields.map((field) => `${field}\r\n`).join("") : "";
+  // mailauth signs one octet a character, so a set with others would not verify.
+  return fields.length === 3 && fields.every((field) => ASCII.test(field))
+    ? fields.map((field) => `${field}\r\n`).join("")
+    : "";
 }

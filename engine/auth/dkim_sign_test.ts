@@ -49,7 +49,7 @@ async function byPython(message: string): Promise<string[] | null> {
 }
 
 async function pythonRun(message: string) {
-  const child = new Deno.Command("python3", {
+  const child = new Deno.Command("/usr/bin/python3", {
     args: [PYTHON, JSON.stringify(Object.fromEntries(records))],
     stdin: "piped",
     stdout: "piped",

@@ -27,6 +27,15 @@ Deno.test("forwardingPath: bounces to it find the sender for three weeks", () =>
   assert.equal(takeBack(localPart.replace("=ann", "=eve"), options), null);
 });
 
+Deno.test("forwardingPath: signs as postsrsd does", () => {
+  const path = forwardingPath("test@otherdomain.com", {
+    secret: Buffer.from("tops3cr3t"),
+    nowMs: Date.UTC(2019, 11, 31),
+    domain: "example.com",
+  });
+  assert.equal(path, "SRS0=XjO9=2V=otherdomain.com=test@example.com");
+});
+
 Deno.test("forwardingPath: the null reverse-path stays, what is too long has none", () => {
   assert.equal(forwardingPath("", options), "");
   assert.equal(forwardingPath(`${"a".repeat(230)}@example.org`, options), null);

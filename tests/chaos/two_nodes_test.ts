@@ -8,7 +8,13 @@ Deno.test("two nodes: when one is killed -9, the other delivers what it had", as
   await using database = await startPostgres();
   await using redis = await startRedis();
   if (database === null || redis === null) return;
-  const env = { DATABASE_URL: database.url, REDIS_URL: redis.url, LEASE_S: "4" };
+  const env = {
+    DATABASE_URL: database.url,
+    REDIS_URL: redis.url,
+    // Nodes that share a database share its secrets.
+    SECRET_KEY: btoa("k".repeat(32)),
+    LEASE_S: "4",
+  };
   await using world = await World.open({ env });
   await world.addServer({ env: { ...env, SERVER_HOSTNAME: "sluice2.chaos.test" } });
   world.sink.answerMs = 100;
