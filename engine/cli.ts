@@ -1,4 +1,5 @@
 /** Composition root of `cli`: the commands, and the stores they work on. */
+import type { Sql } from "postgres";
 import { ConfigError, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { aliasCommands } from "./cli/alias.ts";
@@ -7,6 +8,7 @@ import { type CliSettings, type CliStores, type Command, UsageError } from "./cl
 import { completionCommands } from "./cli/completion.ts";
 import { dkimCommands } from "./cli/dkim.ts";
 import { dkimRotationCommands } from "./cli/dkim_rotation.ts";
+import { doctorCommands } from "./cli/doctor.ts";
 import { domainCommands } from "./cli/domain.ts";
 import { domainSettingsCommands } from "./cli/domain_settings.ts";
 import { submit } from "./cli/node_submit.ts";
@@ -21,6 +23,8 @@ import { SecretBox } from "./crypto/secret_box.ts";
 import { nodeExchange } from "./dns/node_exchange.ts";
 import { systemServers } from "./dns/node_resolv_conf.ts";
 import { StubResolver } from "./dns/stub_resolver.ts";
+import { probeListener } from "./doctor/node_reachability.ts";
+import type { StoreProbe } from "./doctor/system.ts";
 import { openCommandDatabase } from "./runtime/pglite_command.ts";
 import { readSecretKey } from "./runtime/secret_key.ts";
 import { postgresCertificates } from "./store/postgres_certificates.ts";
@@ -41,6 +45,11 @@ export const COMMANDS: readonly Command[] = [
   ...dkimCommands,
   ...dkimRotationCommands,
   ...certCommands,
+  ...doctorCommands({
+    probe: probeListener,
+    now: Date.now,
+    isColoured: () => Deno.stdout.isTerminal() && !Deno.noColor,
+  }),
   ...sendCommands(submit),
   ...queueCommands,
   ...completionCommands({
@@ -50,7 +59,7 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 async function openStores(config: Config): Promise<CliStores & AsyncDisposable> {
-  const { databaseUrl, dataDir, dnsServers } = config;
+  const { databaseUrl, redisUrl, dataDir, dnsServers } = config;
   await using opening = new AsyncDisposableStack();
   const database = opening.use(
     await openCommandDatabase({
@@ -86,8 +95,42 @@ async function openStores(config: Config): Promise<CliStores & AsyncDisposable> 
     certificates: postgresCertificates(sql),
     secrets: () => proven ??= secrets(),
     resolver,
+    probes: [
+      postgresProbe(databaseUrl === null ? "embedded Postgres" : "Postgres", sql),
+      ...(redisUrl === null ? [] : [redisProbe(redisUrl)]),
+    ],
     settings: settingsOf(config),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+function postgresProbe(name: string, sql: Sql): StoreProbe {
+  return {
+    name,
+    ask: async () => {
+      const [{ ms }] = await sql<[{ ms: number }]>`
+        SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS ms`;
+      return ms;
+    },
+  };
+}
+
+/** Connects for one question, so that other commands need no Redis. */
+function redisProbe(url: string): StoreProbe {
+  return {
+    name: "Redis",
+    ask: async () => {
+      const { RedisConnection } = await import("./store/redis_connection.ts");
+      let fault: Error | null = null;
+      await using connection = new RedisConnection({ url, onError: (error) => fault = error });
+      try {
+        const [seconds, microseconds] = await connection.call((redis) => redis.time());
+        return Number(seconds) * 1000 + Number(microseconds) / 1000;
+      } catch (error) {
+        // What the connection met says more than that it is not up.
+        throw fault ?? error;
+      }
+    },
   };
 }
 

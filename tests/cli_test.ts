@@ -189,6 +189,9 @@ Deno.test("COMMANDS: words that make no sense are told apart before anything is 
       ["dkim remove example.org", /the selector is missing/],
       ["cert add mail.example.org --cert a.pem", /the file is missing: --key/],
       ["cert add *.*.example.org --cert a --key b", /neither a host name nor/],
+      ["doctor", /the domain is missing/],
+      ["doctor example.org --address here", /not an IP address: here/],
+      ["doctor example.org example.net", /too many words: example\.net/],
       ["trace xyz", /not a queue id/],
       ["queue list --limit many", /--limit takes a number/],
     ] as const

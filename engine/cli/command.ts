@@ -5,6 +5,7 @@
 import type { SecretBox } from "../crypto/secret_box.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { DnsServer } from "../dns/servers.ts";
+import type { StoreProbe } from "../doctor/system.ts";
 import type { CertificateStore } from "../store/certificates.ts";
 import type { DirectoryAdmin } from "../store/directory.ts";
 import type { History } from "../store/history.ts";
@@ -44,6 +45,8 @@ export interface CliStores {
    */
   secrets(): Promise<SecretBox>;
   readonly resolver: Resolver;
+  /** Each of the server's stores, to be asked whether it is well. */
+  readonly probes: readonly StoreProbe[];
   readonly settings: CliSettings;
 }
 
@@ -56,7 +59,8 @@ export interface CommandInput {
 
 export type CommandResult =
   | {
-    readonly kind: "done";
+    /** With `faults` it was done too, but what it looked at is not as it must be; exit code 1. */
+    readonly kind: "done" | "faults";
     /** For people; may be empty. */
     readonly text: string;
     /** The same for programs. */

@@ -24,7 +24,7 @@ export function helpText(commands: readonly Command[]): string {
     "",
     '--json writes the answer, or {"error": …}, as one line of JSON.',
     "--password - reads the password from standard input.",
-    "Exit code: 0 done, 1 failed, 2 wrong usage.",
+    "Exit code: 0 done, 1 failed or faults found, 2 wrong usage.",
     "",
     "Examples:",
     ...examples.map((command) => `  ${PROGRAM} ${command.example}`),

@@ -1,6 +1,7 @@
 /**
  * From words to an exit code: finds the command, reads its options, runs it on the stores and says how
- * it went, for people or with `--json` for programs. Exit codes: 0 done, 1 failed, 2 wrong usage.
+ * it went, for people or with `--json` for programs. Exit codes: 0 done, 1 failed
+ * or faults found, 2 wrong usage.
  */
 import {
   type CliSettings,
@@ -62,7 +63,7 @@ export async function runCli(words: readonly string[], context: CliContext): Pro
     }
     if (asJson) context.out(JSON.stringify(result.json));
     else if (result.text !== "") context.out(result.text);
-    return 0;
+    return result.kind === "faults" ? 1 : 0;
   } catch (error) {
     fail(error instanceof Error ? error.message : String(error));
     return error instanceof UsageError ? 2 : 1;

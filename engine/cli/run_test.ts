@@ -31,6 +31,18 @@ const COMMANDS: readonly Command[] = [
     },
   })),
   {
+    noun: "doctor",
+    verb: "",
+    usage: "<domain>",
+    summary: "Looks at it.",
+    example: "doctor example.org",
+    needs: "settings",
+    prepare: (input) => {
+      const domain = onlyWord(input, "the domain");
+      return () => Promise.resolve({ kind: "faults", text: `${domain} is ill`, json: { domain } });
+    },
+  },
+  {
     noun: "trace",
     verb: "",
     usage: "<id>",
@@ -72,6 +84,17 @@ Deno.test("runCli: exit codes tell done, failed and wrong usage apart", async ()
   assert.equal((await run("user add")).code, 2);
 });
 
+Deno.test("runCli: faults found are told as an answer is, and fail all the same", async () => {
+  assert.deepEqual(await run("doctor a.example"), { code: 1, out: "a.example is ill", error: "" });
+  const said = { code: 1, out: '{"domain":"a.example"}', error: "" };
+  assert.deepEqual(await run("doctor --json a.example"), said);
+  assert.match(
+    (await run("doctor")).error,
+    /^the domain is missing\nUsage: deno task cli doctor </,
+  );
+  assert.match((await run("docter a.example")).error, /^unknown: docter; did you mean doctor\?/);
+});
+
 Deno.test("runCli: a word that is missing is named, with usage and an example", async () => {
   assert.equal(
     (await run("user add")).error,
@@ -93,7 +116,7 @@ Deno.test("runCli: a word that is missing is named, with usage and an example", 
 Deno.test("runCli: unknown words meet the nearest known one", async () => {
   assert.match(
     (await run("usr add")).error,
-    /^unknown: usr; did you mean user\?\nThere is: user, t/,
+    /^unknown: usr; did you mean user\?\nThere is: user, doctor, t/,
   );
   assert.match((await run("user ad x")).error, /^unknown: user ad; did you mean user add\?/);
   assert.match((await run("user app-passwrd")).error, /did you mean user app-password\?/);

@@ -7,7 +7,7 @@ import { canonicalAddress } from "./name.ts";
 import type { RecordShapes, RecordType } from "./resolver.ts";
 import { reply } from "./testdata/hostile_server.ts";
 
-const TYPES: readonly RecordType[] = ["A", "AAAA", "CNAME", "MX", "PTR", "TLSA", "TXT"];
+const TYPES: readonly RecordType[] = ["A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TLSA", "TXT"];
 const QUERY = encodeQuery({ name: "a.example", type: "A" }, { id: 0x1234, edns: true }) as Buffer;
 
 function values<K extends RecordType>(type: K, records: PacketRecord[]): RecordShapes[K][] | null {
@@ -74,6 +74,8 @@ Deno.test("readMessage: reads back every type", () => {
   ]);
   assert.deepEqual(values("PTR", record("PTR", "host.example")), ["host.example"]);
   assert.deepEqual(values("CNAME", record("CNAME", "b.example")), ["b.example"]);
+  const srv = { priority: 1, weight: 2, port: 587, target: "Host.Example" };
+  assert.deepEqual(values("SRV", record("SRV", srv)), [{ ...srv, target: "host.example" }]);
   const text = record("TXT", [
     Buffer.from("v=spf1 "),
     Buffer.from([0xff, 0x00]),
@@ -105,6 +107,8 @@ Deno.test("readMessage: data that does not fill its announced length is malforme
       [15, "MX", [0, 10, 1, 97, 0, 0]],
       [5, "CNAME", [1, 97]],
       [16, "TXT", [4, 97]],
+      [33, "SRV", [0, 1, 0, 1, 2, 75]],
+      [33, "SRV", [0, 1, 0, 1, 2, 75, 1, 97, 0, 0]],
       [52, "TLSA", [3, 1]],
       [12, "PTR", [0xc0]],
     ] as const

@@ -16,6 +16,7 @@ export const TYPE_CODES: Record<RecordType, number> = {
   CNAME: 5,
   MX: 15,
   PTR: 12,
+  SRV: 33,
   TLSA: 52,
   TXT: 16,
 };
@@ -88,6 +89,11 @@ const DATA_READERS: { readonly [K in RecordType]: DataReader<RecordShapes[K]> } 
   MX: (octets, at) => {
     const { name, end } = readName(octets, at + 4);
     return { value: { preference: octets.readUInt16BE(at + 2), exchange: name }, end };
+  },
+  SRV: (octets, at) => {
+    const { name, end } = readName(octets, at + 8);
+    const [priority, weight, port] = [2, 4, 6].map((offset) => octets.readUInt16BE(at + offset));
+    return { value: { priority, weight, port, target: name }, end };
   },
   TXT: (octets, at) => {
     const strings = dnsPacket.txt.decode(octets, at);

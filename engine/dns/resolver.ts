@@ -35,6 +35,15 @@ export interface MxRecord {
   readonly exchange: string;
 }
 
+/** RFC 2782. */
+export interface SrvRecord {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  /** `.` where the service is decidedly not offered. */
+  readonly target: string;
+}
+
 /** RFC 6698 §2.1. */
 export interface TlsaRecord {
   readonly usage: number;
@@ -50,6 +59,7 @@ export interface RecordShapes {
   MX: MxRecord;
   TXT: string;
   PTR: string;
+  SRV: SrvRecord;
   TLSA: TlsaRecord;
   CNAME: string;
 }
@@ -76,6 +86,8 @@ export interface Resolver {
   txt(name: string): Promise<DnsAnswer<string>>;
   /** Host names; `name` is what `reverseName` makes of an address. */
   ptr(name: string): Promise<DnsAnswer<string>>;
+  /** Unsorted; `name` carries service and protocol, `_submission._tcp.example` (RFC 2782). */
+  srv(name: string): Promise<DnsAnswer<SrvRecord>>;
   /** `name` carries port and protocol, `_25._tcp.mx.example` (RFC 6698 §3). */
   tlsa(name: string): Promise<DnsAnswer<TlsaRecord>>;
   /** The next name of a chain, not followed further. */

@@ -92,6 +92,10 @@ export class StubResolver implements Resolver, AsyncDisposable {
     return this.#resolve(name, "PTR");
   }
 
+  srv(name: string): Promise<DnsAnswer<RecordShapes["SRV"]>> {
+    return this.#resolve(name, "SRV");
+  }
+
   tlsa(name: string): Promise<DnsAnswer<RecordShapes["TLSA"]>> {
     return this.#resolve(name, "TLSA");
   }

@@ -55,6 +55,7 @@ Deno.test("StubResolver: octets of any kind in a reply end as an answer", async 
         resolver.mx(name),
         resolver.txt(name),
         resolver.ptr(name),
+        resolver.srv(name),
         resolver.tlsa(name),
         resolver.cname(name),
       ]);

@@ -4,7 +4,14 @@
  */
 import { MAX_CNAMES } from "./answer.ts";
 import { canonicalAddress, canonicalName } from "./name.ts";
-import type { DnsAnswer, MxRecord, Resolver, TempfailReason, TlsaRecord } from "./resolver.ts";
+import type {
+  DnsAnswer,
+  MxRecord,
+  Resolver,
+  SrvRecord,
+  TempfailReason,
+  TlsaRecord,
+} from "./resolver.ts";
 
 /** Names with what is there; plain JSON. Names above one that is listed exist too, without records. */
 export type ZoneData = Readonly<Record<string, ZoneName>>;
@@ -15,6 +22,7 @@ export interface ZoneName {
   readonly mx?: readonly MxRecord[] | TempfailReason;
   readonly txt?: readonly string[] | TempfailReason;
   readonly ptr?: readonly string[] | TempfailReason;
+  readonly srv?: readonly SrvRecord[] | TempfailReason;
   readonly tlsa?: readonly ZoneTlsa[] | TempfailReason;
   readonly cname?: string;
   /** Every question about the name ends so. */
@@ -30,7 +38,7 @@ export interface ZoneTlsa extends Omit<TlsaRecord, "certificate"> {
   readonly certificate: string;
 }
 
-type ZoneType = "a" | "aaaa" | "mx" | "txt" | "ptr" | "tlsa";
+type ZoneType = "a" | "aaaa" | "mx" | "txt" | "ptr" | "srv" | "tlsa";
 
 const DEFAULT_TTL_S = 300;
 
@@ -72,6 +80,13 @@ export class ZoneResolver implements Resolver {
 
   ptr(name: string): Promise<DnsAnswer<string>> {
     return this.#answer(name, "ptr", nameOf);
+  }
+
+  srv(name: string): Promise<DnsAnswer<SrvRecord>> {
+    return this.#answer(name, "srv", (record: SrvRecord) => ({
+      ...record,
+      target: nameOf(record.target),
+    }));
   }
 
   tlsa(name: string): Promise<DnsAnswer<TlsaRecord>> {

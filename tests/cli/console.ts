@@ -54,6 +54,13 @@ export async function openConsole(): Promise<Console> {
     signingKeys: postgresSigningKeys(sql, options),
     certificates: postgresCertificates(sql),
     secrets: () => Promise.resolve(box),
+    probes: [{
+      name: "embedded Postgres",
+      ask: async () => {
+        await sql`SELECT`;
+        return null;
+      },
+    }],
     get resolver() {
       return resolver;
     },

@@ -27,6 +27,14 @@ export const ZONE_DATA: ZoneData = {
   "loop1.example.org": { ttlS: 60, cname: "loop2.example.org" },
   "loop2.example.org": { ttlS: 60, cname: "loop1.example.org" },
   "ptr.example.org": { ttlS: 60, ptr: ["host.example.org"] },
+  "_submission._tcp.example.org": {
+    ttlS: 60,
+    srv: [{ priority: 0, weight: 1, port: 587, target: "MX.example.org." }],
+  },
+  "_pop3._tcp.example.org": {
+    ttlS: 60,
+    srv: [{ priority: 0, weight: 0, port: 0, target: "." }],
+  },
   "_25._tcp.mx.example.org": {
     ttlS: 60,
     tlsa: [{ usage: 3, selector: 1, matchingType: 1, certificate: CERTIFICATE }],
@@ -47,7 +55,7 @@ export function zoneFile(origin: string): string {
     if (name !== origin && !name.endsWith(`.${origin}`)) continue;
     const add = (type: string, data: string) =>
       lines.push(`${name}. ${records.ttlS} ${type} ${data}`);
-    const { a = [], aaaa = [], mx = [], txt = [], ptr = [], tlsa = [], cname } = records;
+    const { a = [], aaaa = [], mx = [], txt = [], ptr = [], srv = [], tlsa = [], cname } = records;
     for (const address of a) add("A", address);
     for (const address of aaaa) add("AAAA", address);
     if (cname !== undefined) add("CNAME", `${cname}.`);
@@ -59,6 +67,11 @@ export function zoneFile(origin: string): string {
     }
     for (const text of txt) {
       add("TXT", text.match(/.{1,255}/g)?.map((part) => `"${part}"`).join(" ") ?? '""');
+    }
+    if (typeof srv !== "string") {
+      for (const { priority, weight, port, target } of srv) {
+        add("SRV", `${priority} ${weight} ${port} ${target.replace(/\.$/, "")}.`);
+      }
     }
     if (typeof tlsa !== "string") {
       for (const { usage, selector, matchingType, certificate } of tlsa) {
@@ -93,6 +106,14 @@ export async function assertConforms(resolver: Resolver): Promise<void> {
   assert.deepEqual(await resolver.cname("www.example.org"), found(["host.example.org"]));
   assert.deepEqual(await resolver.a("away.example.org"), found(["198.51.100.1"], 30));
   assert.deepEqual(await resolver.ptr("ptr.example.org"), found(["host.example.org"]));
+  assert.deepEqual(
+    await resolver.srv("_submission._tcp.example.org"),
+    found([{ priority: 0, weight: 1, port: 587, target: "mx.example.org" }]),
+  );
+  assert.deepEqual(
+    await resolver.srv("_pop3._tcp.example.org"),
+    found([{ priority: 0, weight: 0, port: 0, target: "." }]),
+  );
   assert.deepEqual(
     await resolver.tlsa("_25._tcp.mx.example.org"),
     found([{
