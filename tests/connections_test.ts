@@ -6,7 +6,8 @@ import { startServer } from "./fixtures/server.ts";
 
 const CONNECTIONS = 50_000;
 const WAVE = 10_000;
-const WARM_UP_WAVES = 3;
+/** A leak rises in each of them; a heap that found its size later than others in one. */
+const ROUNDS = 3;
 const AT_ONCE = 64;
 /** Several, so that the client's ports last. */
 const ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
@@ -85,16 +86,18 @@ Deno.test("serve: 50,000 connections leave descriptors and memory where they wer
     }
     return high;
   };
-  const before = await highest(WARM_UP_WAVES);
-  const startedMs = performance.now();
-  const after = await highest(CONNECTIONS / WAVE);
-  const seconds = (performance.now() - startedMs) / 1000;
   const mebibytes = (octets: number) => Math.round(octets / 1024 / 1024);
-  console.log(
-    `${CONNECTIONS} connections in ${seconds.toFixed(1)} s; ` +
-      `descriptors ${before.descriptors} -> ${after.descriptors}, ` +
-      `memory ${mebibytes(before.residentOctets)} -> ${mebibytes(after.residentOctets)} MiB`,
-  );
+  let before = await highest(CONNECTIONS / WAVE);
+  let after = before;
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round > 0) before = after;
+    after = await highest(CONNECTIONS / WAVE);
+    console.log(
+      `${CONNECTIONS} connections: descriptors ${before.descriptors} -> ${after.descriptors}, ` +
+        `memory ${mebibytes(before.residentOctets)} -> ${mebibytes(after.residentOctets)} MiB`,
+    );
+    if (after.residentOctets <= before.residentOctets * (1 + TOLERANCE)) break;
+  }
   assert.ok(Math.abs(after.descriptors - before.descriptors) <= before.descriptors * TOLERANCE);
   assert.ok(after.residentOctets <= before.residentOctets * (1 + TOLERANCE));
 });

@@ -1,4 +1,5 @@
 /** The server's certificate: the operator's files, watched for renewal, or one we make ourselves. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isUsable, makeSelfSigned } from "../crypto/self_signed.ts";
 import type { Certificate } from "../smtp/certificate_choice.ts";
 
@@ -28,8 +29,8 @@ export async function certificateFiles(options: {
   try {
     const { cert } = await readCertificate(files);
     if (isUsable(cert, options)) return files;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  } catch {
+    // Not there yet, or half of it, after a crash: it is ours to make.
   }
   const made = await makeSelfSigned(options.names, options);
   await Deno.mkdir(`${dataDir}/tls`, { recursive: true, mode: 0o700 });
@@ -38,16 +39,33 @@ export async function certificateFiles(options: {
   return files;
 }
 
-/** @throws {Error} naming the file that cannot be read. */
+/**
+ * A certificate and the key it belongs to.
+ * @throws {Error} naming the file that cannot be read or used.
+ */
 export async function readCertificate(files: CertificateFiles): Promise<Certificate> {
   const [cert, key] = await Promise.all([
     Deno.readTextFile(files.certPath),
     Deno.readTextFile(files.keyPath),
   ]);
+  const leaf = parsed(files.certPath, () => new X509Certificate(cert));
+  const privateKey = parsed(files.keyPath, () => createPrivateKey(key));
+  if (!leaf.checkPrivateKey(privateKey)) {
+    throw new Error(`${files.keyPath} is not the key of the certificate in ${files.certPath}`);
+  }
   return { cert, key };
 }
 
-/** Reports a pair that changed and can be used; a pair half written is looked at again later. */
+/** What OpenSSL says of a file that it cannot read is not for people. */
+function parsed<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new Error(`${path} does not hold what it should in PEM`, { cause });
+  }
+}
+
+/** Reports a pair that changed and can be used; one half written is looked at again, and reported once. */
 export function watchCertificate(
   files: CertificateFiles,
   options: {
@@ -55,19 +73,29 @@ export function watchCertificate(
     readonly now: () => number;
     readonly onChange: (certificate: Certificate) => void;
     readonly onError: (error: unknown) => void;
+    readonly checkMs?: number;
   },
 ): Disposable {
-  let { cert: known } = options.current;
+  let known = options.current;
+  let reported = "";
+  const look = async () => {
+    const certificate = await readCertificate(files);
+    if (certificate.cert === known.cert && certificate.key === known.key) return;
+    if (!isUsable(certificate.cert, { nowMs: options.now() })) {
+      throw new Error(`${files.certPath} has run out`);
+    }
+    options.onChange(certificate);
+    known = certificate;
+  };
   const timer = setInterval(async () => {
     try {
-      const certificate = await readCertificate(files);
-      if (certificate.cert === known) return;
-      if (!isUsable(certificate.cert, { nowMs: options.now() })) return;
-      known = certificate.cert;
-      options.onChange(certificate);
+      await look();
+      reported = "";
     } catch (error) {
+      if (String(error) === reported) return;
+      reported = String(error);
       options.onError(error);
     }
-  }, CHECK_MS);
+  }, options.checkMs ?? CHECK_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
