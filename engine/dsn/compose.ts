@@ -125,12 +125,12 @@ function humanPart(message: FailedMessage, options: ReportOptions): string {
 function explainRecipient(recipient: FailedRecipient, arrivedAtMs: number): string[] {
   const { attempt } = recipient;
   const { problem, advice } = explain(attempt.enhancedStatus);
-  const said = oneLine(attempt.diagnostic);
+  const said = diagnosticOf(attempt);
   const tried = attempt.enhancedStatus.startsWith("4.")
     ? wrap(`We tried for ${duration(attempt.endedAtMs - arrivedAtMs)}.`, "  ")
     : [];
   const source = isRemoteReply(attempt)
-    ? `The server ${oneLine(attempt.mxHost ?? "")} answered:`
+    ? `${isSocket(attempt) ? "The mail store" : `The server ${oneLine(attempt.mxHost!)}`} answered:`
     : "The technical reason:";
   return [
     ...wrap(problem, "  "),
@@ -159,14 +159,15 @@ function statusPart(message: FailedMessage, options: ReportOptions): string {
 
 function recipientFields(recipient: FailedRecipient, global: boolean): string {
   const { attempt, originalRecipient } = recipient;
-  const diagnostic = oneLine(attempt.diagnostic);
+  const diagnostic = diagnosticOf(attempt);
+  const hasHost = attempt.mxHost !== null && !isSocket(attempt);
   const diagnosticType = isRemoteReply(attempt) ? "smtp" : "X-Sluice";
   const fields = [
     ...(originalRecipient === null ? [] : [`Original-Recipient: ${typed(originalRecipient)}`]),
     `Final-Recipient: ${typed(recipient.finalRecipient)}`,
     "Action: failed",
     `Status: ${attempt.enhancedStatus}`,
-    ...(attempt.mxHost === null ? [] : [`Remote-MTA: dns; ${oneLine(attempt.mxHost)}`]),
+    ...(hasHost ? [`Remote-MTA: dns; ${oneLine(attempt.mxHost!)}`] : []),
     ...(diagnostic === ""
       ? []
       : wrap(`Diagnostic-Code: ${diagnosticType}; ${diagnostic}`, "", " ")),
@@ -223,6 +224,16 @@ function isAscii(text: string): boolean {
 
 function isRemoteReply(attempt: AttemptRecord): boolean {
   return attempt.mxHost !== null && parseReply(attempt.diagnostic) !== null;
+}
+
+/** Whether the peer was a socket on this machine: no name of DNS, and a path of no use to strangers. */
+function isSocket({ mxHost }: AttemptRecord): boolean {
+  return mxHost !== null && mxHost.startsWith("/");
+}
+
+function diagnosticOf(attempt: AttemptRecord): string {
+  const { mxHost, diagnostic } = attempt;
+  return oneLine(isSocket(attempt) ? diagnostic.replaceAll(mxHost!, "the mail store") : diagnostic);
 }
 
 function lines(...all: string[]): string {

@@ -151,6 +151,25 @@ Deno.test({
   },
 });
 
+Deno.test("reportFor: a socket on this machine is not named", () => {
+  const path = "/run/dovecot/lmtp";
+  for (
+    const [diagnostic, shown] of [
+      [
+        "552 5.2.2 <bob@example.com> Quota exceeded",
+        "smtp; 552 5.2.2 <bob@example.com> Quota exceeded",
+      ],
+      [`cannot connect to ${path}: ENOENT`, "X-Sluice; cannot connect to the mail store: ENOENT"],
+    ]
+  ) {
+    const attempt = { ...ATTEMPT, mxHost: path, remoteAddress: path, diagnostic };
+    const recipients = [{ ...MESSAGE.recipients[0], attempt }];
+    const text = textOf(reportFor({ ...MESSAGE, recipients }, OPTIONS)!.octets);
+    assert.ok(text.includes(`Diagnostic-Code: ${shown}\r\n`), text);
+    assert.doesNotMatch(text, /Remote-MTA|\/run/);
+  }
+});
+
 Deno.test({
   name: "reportFor: international addresses and header sections take the global types (RFC 6533)",
   ignore: !hasPython,

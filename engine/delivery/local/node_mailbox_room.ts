@@ -2,7 +2,7 @@
 import { encodeSegment } from "./maildir_name.ts";
 import { NodeMaildirQuota } from "./node_maildir_quota.ts";
 
-/** An answer holds so long: a busy sender does not make the disk busy. */
+/** So long a mailbox is known to be full: who insists does not make the disk busy. */
 const REMEMBERED_MS = 2_000;
 const MAX_REMEMBERED = 1_000;
 
@@ -10,7 +10,8 @@ export class NodeMailboxRoom {
   readonly #root: string;
   readonly #now: () => number;
   readonly #quota: NodeMaildirQuota;
-  readonly #answers = new Map<string, { readonly untilMs: number; readonly hasRoom: boolean }>();
+  /** Until when, by mailbox and what was asked. */
+  readonly #full = new Map<string, number>();
 
   /** @param options `root`: where Maildirs are; `now`: Unix ms; `nonce`: never the same twice. */
   constructor(
@@ -31,12 +32,12 @@ export class NodeMailboxRoom {
     const user = encodeSegment(mailbox.user);
     if (domain === null || user === null) return true;
     const key = `${domain}/${user} ${quotaOctets} ${sizeOctets}`;
-    const known = this.#answers.get(key);
-    if (known !== undefined && known.untilMs > this.#now()) return known.hasRoom;
+    if ((this.#full.get(key) ?? 0) > this.#now()) return false;
     const path = `${this.#root}/${domain}/${user}`;
     const hasRoom = await this.#quota.hasRoom(path, quotaOctets, sizeOctets);
-    if (this.#answers.size >= MAX_REMEMBERED) this.#answers.clear();
-    this.#answers.set(key, { untilMs: this.#now() + REMEMBERED_MS, hasRoom });
-    return hasRoom;
+    if (hasRoom) return true;
+    if (this.#full.size >= MAX_REMEMBERED) this.#full.clear();
+    this.#full.set(key, this.#now() + REMEMBERED_MS);
+    return false;
   }
 }

@@ -10,12 +10,14 @@ import { Buffer } from "node:buffer";
 import { returnPathField } from "../../mail/received.ts";
 import type { LocalDelivery, LocalOutcome, LocalRequest } from "./local_delivery.ts";
 import { copyName, encodeSegment } from "./maildir_name.ts";
-import { NodeMaildirQuota } from "./node_maildir_quota.ts";
+import { NodeMaildirQuota, type RoomClaim } from "./node_maildir_quota.ts";
 
 /** Up to this a write costs less than handing it to another thread. */
 const SYNCHRONOUS_OCTETS = 131_072;
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
+/** Room in a mailbox that has no quota. */
+const UNLIMITED: RoomClaim = { settle: () => {}, release: () => Promise.resolve() };
 
 export class NodeMaildir implements LocalDelivery {
   readonly #root: string;
@@ -60,12 +62,32 @@ export class NodeMaildir implements LocalDelivery {
       return { kind: "delivered", repeated: true };
     }
     const { quotaOctets, whenFull } = request.settings;
-    if (quotaOctets !== null && !await this.#quota.hasRoom(mailbox, quotaOctets, sizeOctets)) {
+    const claim = quotaOctets === null ? UNLIMITED : await this.#quota.claim(mailbox, {
+      name,
+      quotaOctets,
+      sizeOctets,
+      isFinal: whenFull === "refuse",
+    });
+    if (claim === null) {
       // RFC 3463 §3.3
       return whenFull === "defer"
         ? { kind: "deferred", enhancedStatus: "4.2.2", reason: "mailbox full" }
         : { kind: "failed", enhancedStatus: "5.2.2", reason: "mailbox full" };
     }
+    try {
+      await this.#write(mailbox, name, [trace, request.octets]);
+    } catch (error) {
+      await claim.release();
+      throw error;
+    }
+    claim.settle();
+    await this.#folders.sync(`${mailbox}/new`);
+    return { kind: "delivered", repeated: false };
+  }
+
+  /** Writes a copy aside, and moves it into the mailbox as its last step. */
+  async #write(mailbox: string, name: string, pieces: readonly Uint8Array[]): Promise<void> {
+    const sizeOctets = pieces.reduce((sum, { length }) => sum + length, 0);
     // The nonce keeps two attempts at once, should a lease run out, from writing into one file.
     const tmp = `${mailbox}/tmp/${name}.${this.#nonce()}`;
     using file = await this.#inMailbox(
@@ -73,12 +95,9 @@ export class NodeMaildir implements LocalDelivery {
       () => Deno.openSync(tmp, { write: true, createNew: true, mode: FILE_MODE }),
     );
     try {
-      if (sizeOctets <= SYNCHRONOUS_OCTETS) {
-        writeAllSync(file, trace);
-        writeAllSync(file, request.octets);
-      } else {
-        await writeAll(file, trace);
-        await writeAll(file, request.octets);
+      for (const piece of pieces) {
+        if (sizeOctets <= SYNCHRONOUS_OCTETS) writeAllSync(file, piece);
+        else await writeAll(file, piece);
       }
       await file.syncData();
       await this.#inMailbox(mailbox, () => Deno.renameSync(tmp, `${mailbox}/new/${name}`));
@@ -86,10 +105,6 @@ export class NodeMaildir implements LocalDelivery {
       removeQuietly(tmp);
       throw error;
     }
-    await this.#folders.sync(`${mailbox}/new`);
-    // The copy is safe; the sum is mended by whoever finds it wrong.
-    if (quotaOctets !== null) await this.#quota.added(mailbox, sizeOctets).catch(() => {});
-    return { kind: "delivered", repeated: false };
   }
 
   /** Acts in a mailbox, which is made, or mended, when a folder is missing. */

@@ -215,3 +215,36 @@ Deno.test("NodeMaildir: a full mailbox is put off or refused, as it is set (RFC 
     assert.equal((await within(300, "refuse", 2)).kind, "delivered");
   });
 });
+
+Deno.test("NodeMaildir: of many messages at once no more get into a mailbox than it has room for", async () => {
+  await withStore(async (store, root) => {
+    const deliver = (copy: number) =>
+      store.deliver({
+        ...REQUEST,
+        id: deliveryId(QUEUE_ID, copy),
+        settings: { ...REQUEST.settings, quotaOctets: 5 * 84, whenFull: "refuse" },
+      });
+    const outcomes = await Promise.all(Array.from({ length: 50 }, (_, copy) => deliver(copy)));
+    assert.equal(outcomes.filter(({ kind }) => kind === "delivered").length, 5);
+    assert.equal(paths(`${root}/example.org/ann/new`).length, 5);
+  });
+});
+
+Deno.test("NodeMaildir: a message that cannot be written gives its room back", async () => {
+  await withStore(async (store, root) => {
+    const deliver = (copy: number) =>
+      store.deliver({
+        ...REQUEST,
+        id: deliveryId(QUEUE_ID, copy),
+        settings: { ...REQUEST.settings, quotaOctets: 3 * 84 },
+      });
+    for (const copy of [0, 1]) assert.equal((await deliver(copy)).kind, "delivered");
+    const tmp = `${root}/example.org/ann/tmp`;
+    await Deno.remove(tmp);
+    await Deno.writeTextFile(tmp, "");
+    assert.equal((await deliver(2)).kind, "deferred");
+    await Deno.remove(tmp);
+    assert.equal((await deliver(2)).kind, "delivered");
+    assert.equal((await deliver(3)).kind, "deferred");
+  });
+});
