@@ -64,13 +64,15 @@ export class MailCarrier implements Carrier {
     return this.#submit(this.#nextHopOf(deliveries[0]), consignment, forwardPaths);
   }
 
-  /** Gives back what waits for a session. */
+  /** Gives back what waits for a session, or for its turn. */
   withdraw(): void {
+    this.#local.withdraw();
     for (const destination of this.#destinations.values()) destination.withdraw();
   }
 
   /** Call about once a second. */
   tick(nowMs: number): void {
+    this.#local.tick(nowMs);
     for (const [key, destination] of this.#destinations) {
       destination.tick(nowMs);
       if (destination.isUnused) this.#destinations.delete(key);
@@ -101,11 +103,16 @@ export class MailCarrier implements Carrier {
       this.#destinations.set(key, destination);
     }
     const [{ reversePath, bodyType, smtpUtf8 }] = deliveries;
+    const hasUtf8Path = [reversePath, ...forwardPaths].some((path) => !ASCII.test(path));
+    const hasUtf8Header = smtpUtf8 && !hasAsciiHeader(octets);
+    // Departs from RFC 6531 §3.1: a mailbox keeps octets as they come, so that what fills it, and may
+    // not know SMTPUTF8, gets all but addresses it cannot read; the header section as eight-bit content.
+    const isFinal = nextHop.kind === "lmtp";
     return destination.submit({
       reversePath,
       forwardPaths,
-      bodyType,
-      needsSmtpUtf8: needsSmtpUtf8([reversePath, ...forwardPaths], smtpUtf8, octets),
+      bodyType: isFinal && hasUtf8Header ? "8bitmime" : bodyType,
+      needsSmtpUtf8: hasUtf8Path || (hasUtf8Header && !isFinal),
       octets,
       beginBeforeMs,
       endBeforeMs,
@@ -117,12 +124,10 @@ export class MailCarrier implements Carrier {
 const ASCII = /^[\x00-\x7f]*$/;
 
 /**
- * Whether a server must know SMTPUTF8 to get this message. Many clients ask for it always, so the
- * request alone does not tell (RFC 6531 §3.1).
+ * Many clients ask for SMTPUTF8 always, so the request alone does not tell whether a server must know it
+ * to get this message (RFC 6531 §3.1).
  */
-function needsSmtpUtf8(paths: readonly string[], asked: boolean, octets: Uint8Array): boolean {
-  if (paths.some((path) => !ASCII.test(path))) return true;
-  if (!asked) return false;
+function hasAsciiHeader(octets: Uint8Array): boolean {
   const { sizeOctets } = readHeaderSection(octets);
-  return !ASCII.test(Buffer.from(octets.subarray(0, sizeOctets)).toString("latin1"));
+  return ASCII.test(Buffer.from(octets.subarray(0, sizeOctets)).toString("latin1"));
 }

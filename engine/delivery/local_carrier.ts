@@ -9,7 +9,8 @@ import type { LeasedDelivery } from "../store/spool.ts";
 import type { Consignment } from "./consignment.ts";
 import type { ConsignmentResult } from "./courier.ts";
 import type { SubmittedResult } from "./destination.ts";
-import type { LocalDelivery, LocalOutcome } from "./local/local_delivery.ts";
+import type { LocalDelivery, LocalOutcome, LocalRequest } from "./local/local_delivery.ts";
+import { WebhookGate } from "./local/webhook_gate.ts";
 import type { Peer } from "./next_hop.ts";
 import { type AttemptOutcome, deferred, failed } from "./outcome.ts";
 
@@ -44,6 +45,7 @@ interface Addressed {
 export class LocalCarrier {
   readonly #options: LocalCarrierOptions;
   readonly #underWay = new Map<string, number>();
+  readonly #webhooks = new WebhookGate();
 
   constructor(options: LocalCarrierOptions) {
     this.#options = options;
@@ -65,6 +67,16 @@ export class LocalCarrier {
     }
   }
 
+  /** Gives back what waits for its turn at a webhook. */
+  withdraw(): void {
+    this.#webhooks.withdraw();
+  }
+
+  /** Call about once a second. */
+  tick(nowMs: number): void {
+    this.#webhooks.tick(nowMs);
+  }
+
   async #carry(consignment: Consignment): Promise<ConsignmentResult> {
     const addressed = await Promise.all(
       consignment.deliveries.map((delivery) => this.#address(delivery)),
@@ -74,7 +86,8 @@ export class LocalCarrier {
     const deliver = async ({ delivery, mailbox }: Addressed) => {
       if (!("settings" in mailbox)) outcomes.set(delivery, mailbox);
       else if (mailbox.settings.transport.kind !== "lmtp") {
-        outcomes.set(delivery, await this.#deliver(delivery, mailbox, consignment.octets));
+        const outcome = await this.#deliver(delivery, mailbox, consignment);
+        if (outcome !== null) outcomes.set(delivery, outcome);
       } else {
         const { address } = mailbox.settings.transport;
         byLmtp.set(address, [...byLmtp.get(address) ?? [], { delivery, mailbox }]);
@@ -90,13 +103,12 @@ export class LocalCarrier {
         group.map(recipientOf),
       );
       peer = result.peer;
-      // Not begun: back to where it waits, as if it had not been taken.
-      if (result.outcomes.length === 0 && outcomes.size === 0) return { outcomes: [], peer };
-      deliveries.forEach((delivery, index) =>
-        outcomes.set(delivery, result.outcomes[index] ?? deferred("4.5", "no session was free"))
-      );
+      result.outcomes.forEach((outcome, index) => outcomes.set(deliveries[index], outcome));
     }
-    return { outcomes: consignment.deliveries.map((each) => outcomes.get(each)!), peer };
+    // None begun: back to where they wait, as if they had not been taken.
+    if (outcomes.size === 0) return { outcomes: [], peer };
+    const late = deferred("4.5", "its turn did not come in time");
+    return { outcomes: consignment.deliveries.map((each) => outcomes.get(each) ?? late), peer };
   }
 
   async #address(delivery: LeasedDelivery): Promise<Addressed> {
@@ -111,26 +123,44 @@ export class LocalCarrier {
     }
   }
 
+  /** `null` when its turn did not come. */
   async #deliver(
     delivery: LeasedDelivery,
-    { domain, user, settings }: FoundMailbox,
-    octets: Uint8Array,
-  ): Promise<AttemptOutcome> {
+    mailbox: FoundMailbox,
+    consignment: Consignment,
+  ): Promise<AttemptOutcome | null> {
     const { maildir, webhook } = this.#options;
-    const isMaildir = settings.transport.kind === "maildir";
-    const outcome = await (isMaildir ? maildir : webhook).deliver({
-      id: delivery.id,
-      domain,
-      user,
-      settings,
-      reversePath: delivery.reversePath,
-      forwardPath: delivery.forwardPath,
-      queuedAtMs: delivery.queuedAtMs,
-      octets,
-      mayBeRepeated: delivery.attempts > 0 || delivery.wasLeased,
-    });
-    return attemptOutcome(outcome, isMaildir ? "in the mailbox" : "taken by the webhook");
+    const { octets, beginBeforeMs } = consignment;
+    const request = requestOf(delivery, mailbox, octets);
+    if (mailbox.settings.transport.kind === "maildir") {
+      return attemptOutcome(await maildir.deliver(request), "in the mailbox");
+    }
+    const load = { domain: mailbox.domain, octets: octets.length, beginBeforeMs };
+    if (!await this.#webhooks.enter(load)) return null;
+    try {
+      return attemptOutcome(await webhook.deliver(request), "taken by the webhook");
+    } finally {
+      this.#webhooks.leave(load);
+    }
   }
+}
+
+function requestOf(
+  delivery: LeasedDelivery,
+  { domain, user, settings }: FoundMailbox,
+  octets: Uint8Array,
+): LocalRequest {
+  return {
+    id: delivery.id,
+    domain,
+    user,
+    settings,
+    reversePath: delivery.reversePath,
+    forwardPath: delivery.forwardPath,
+    queuedAtMs: delivery.queuedAtMs,
+    octets,
+    mayBeRepeated: delivery.attempts > 0 || delivery.wasLeased,
+  };
 }
 
 /** As the client wrote it where it names the mailbox, for the detail behind its `+`; else by its own name. */

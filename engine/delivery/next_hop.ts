@@ -4,7 +4,7 @@
  */
 import type { Resolver, TempfailReason } from "../dns/resolver.ts";
 import { findMailHosts, type MailHosts } from "./mx.ts";
-import type { Opened, OpenRequest, Security } from "./node_smtp_opener.ts";
+import type { Opened, OpenRequest } from "./node_smtp_opener.ts";
 import { type AttemptOutcome, deferred, outcomeWithoutHost } from "./outcome.ts";
 
 export interface Smarthost {
@@ -100,14 +100,16 @@ async function openLmtp(
   const isPath = address.startsWith("/");
   const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
   const name = isPath ? address : host?.replace(/^\[(.*)\]$/, "$1") ?? address;
-  const opened = await open({
+  const request = {
     protocol: "lmtp",
     address: name,
     port: Number(port ?? 0),
     hostName: name,
-    security: isPath ? "plain" : "opportunistic",
     credentials: null,
-  });
+  } as const;
+  const opened = isPath
+    ? await open({ ...request, security: "plain" })
+    : await openOpportunistic(request, open);
   const peer = { mxHost: name, address: name, tls: false };
   if (opened.kind === "unusable") return { kind: "unreachable", outcome: opened.outcome, peer };
   return { kind: "open", opened, peer: { ...peer, tls: opened.isSecure } };
@@ -119,22 +121,30 @@ async function openAt(
   options: OpenNextHopOptions,
 ): Promise<OpenedNextHop> {
   const relay = nextHop.kind === "smarthost" ? nextHop.smarthost : null;
-  const open = (security: Security) =>
-    options.open({
-      protocol: "smtp",
-      address: host.address,
-      port: nextHop.kind === "mx" ? nextHop.port : nextHop.smarthost.port,
-      hostName: host.name,
-      security,
-      credentials: relay?.credentials ?? null,
-    });
-  let opened = await open(relay?.isSecure ? "implicit" : "opportunistic");
-  // RFC 7435: a handshake that fails is worth no less than a server without TLS; but a password is
-  // not said in clear.
-  if (opened.kind === "unusable" && opened.inTls && relay === null) opened = await open("plain");
+  const request = {
+    protocol: "smtp",
+    address: host.address,
+    port: nextHop.kind === "mx" ? nextHop.port : nextHop.smarthost.port,
+    hostName: host.name,
+    credentials: relay?.credentials ?? null,
+  } as const;
+  // A smarthost's password is not said in clear.
+  const opened = relay === null
+    ? await openOpportunistic(request, options.open)
+    : await options.open({ ...request, security: relay.isSecure ? "implicit" : "opportunistic" });
   const peer = { mxHost: host.name, address: host.address, tls: false };
   if (opened.kind === "unusable") return { kind: "unreachable", outcome: opened.outcome, peer };
   return { kind: "open", opened, peer: { ...peer, tls: opened.isSecure } };
+}
+
+/** RFC 7435: a handshake that fails is worth no less than a server without TLS. */
+async function openOpportunistic(
+  request: Omit<OpenRequest, "security">,
+  open: OpenNextHopOptions["open"],
+): Promise<Opened> {
+  const opened = await open({ ...request, security: "opportunistic" });
+  const isBroken = opened.kind === "unusable" && opened.inTls;
+  return isBroken ? await open({ ...request, security: "plain" }) : opened;
 }
 
 async function findSmarthost(smarthost: Smarthost, resolver: Resolver): Promise<MailHosts> {

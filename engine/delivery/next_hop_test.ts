@@ -144,6 +144,7 @@ Deno.test("openNextHop: a broken handshake is followed by plain text, but not fo
     extensions: ["STARTTLS", "AUTH PLAIN"],
     answer: (command) => {
       commands.push(command);
+      if (command.startsWith("LHLO")) return "250-test\r\n250 STARTTLS";
       return command === "STARTTLS"
         ? "220 go\r\nthis is no TLS record at all, by no means"
         : undefined;
@@ -154,6 +155,9 @@ Deno.test("openNextHop: a broken handshake is followed by plain text, but not fo
   assert.ok(plain.result.kind === "open");
   assert.equal(plain.result.peer.tls, false);
   assert.deepEqual(plain.requests.map(({ security }) => security), ["opportunistic", "plain"]);
+
+  const lmtp = await run({ kind: "lmtp", address: `127.0.0.2:${server.port}` });
+  assert.ok(lmtp.result.kind === "open" && !lmtp.result.peer.tls);
 
   const credentials = { user: "ann", password: "secret" };
   const { result, requests } = await run({

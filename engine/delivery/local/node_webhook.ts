@@ -1,6 +1,11 @@
 /**
  * Final delivery by HTTP: posts the message to the URL its domain names. The receiver learns the envelope
  * from fields, can tell a repeated delivery by its id, and can check by a signature that it comes from here.
+ *
+ * `X-Sluice-Signature: v1=<hexadecimal>` is HMAC-SHA256 under the domain's secret over the values of
+ * `X-Sluice-Timestamp`, `-Delivery-Id`, `-Reverse-Path`, `-Forward-Path` and `-Mailbox`, as they stand in
+ * their fields and each with LF behind it, and then the body. A receiver does well to refuse what is
+ * minutes old.
  */
 import { createHmac } from "node:crypto";
 import { Buffer } from "node:buffer";
@@ -14,8 +19,11 @@ export interface NodeWebhookOptions {
   readonly now: () => number;
 }
 
-/** Answers that may be another next time (RFC 9110 §15.5, RFC 8470 §5.2, RFC 6585 §4). */
-const PASSING = new Set([408, 425, 429]);
+/**
+ * Answers that speak of this message or mailbox (RFC 9110 §15.5). The others, as 401 and 404, come of a
+ * receiver that is being set up or changed just as well, and are no reason to return mail.
+ */
+const FINAL = new Set([410, 413, 415, 422]);
 const MAX_ANSWER_OCTETS = 4_096;
 const MAX_REASON_CHARACTERS = 300;
 
@@ -45,7 +53,7 @@ export class NodeWebhook implements LocalDelivery {
         redirect: "manual",
         signal: AbortSignal.timeout(this.#options.timeoutMs),
       });
-      return outcomeOf(response.status, await readSome(response));
+      return await outcomeOf(response);
     } catch (error) {
       const isLate = error instanceof DOMException && error.name === "TimeoutError";
       return deferred("4.1", isLate ? "the webhook does not answer" : "the webhook is not reached");
@@ -57,20 +65,23 @@ function headersOf(
   request: LocalRequest,
   { secret, nowMs }: { readonly secret: Uint8Array | null; readonly nowMs: number },
 ): Headers {
-  const timestamp = String(Math.floor(nowMs / 1000));
-  const headers = new Headers({
-    "Content-Type": "message/rfc822",
-    "User-Agent": "Sluice",
-    "Idempotency-Key": request.id,
+  const signed = {
+    "X-Sluice-Timestamp": String(Math.floor(nowMs / 1000)),
     "X-Sluice-Delivery-Id": request.id,
     "X-Sluice-Reverse-Path": fieldText(request.reversePath),
     "X-Sluice-Forward-Path": fieldText(request.forwardPath),
     "X-Sluice-Mailbox": fieldText(`${request.user}@${request.domain}`),
-    "X-Sluice-Timestamp": timestamp,
+  };
+  const headers = new Headers({
+    ...signed,
+    "Content-Type": "message/rfc822",
+    "User-Agent": "Sluice",
+    "Idempotency-Key": request.id,
   });
   if (secret !== null) {
-    const digest = createHmac("sha256", secret).update(`${timestamp}.`).update(request.octets);
-    headers.set("X-Sluice-Signature", `v1=${digest.digest("hex")}`);
+    const mac = createHmac("sha256", secret);
+    for (const value of Object.values(signed)) mac.update(`${value}\n`);
+    headers.set("X-Sluice-Signature", `v1=${mac.update(request.octets).digest("hex")}`);
   }
   return headers;
 }
@@ -84,19 +95,24 @@ function fieldText(text: string): string {
   ).join("");
 }
 
-function outcomeOf(status: number, said: string): LocalOutcome {
-  if (status >= 200 && status < 300) return { kind: "delivered", repeated: false };
+async function outcomeOf(response: Response): Promise<LocalOutcome> {
+  const { ok, status, body } = response;
+  if (ok) {
+    // It has the message, whatever becomes of the rest of its answer.
+    await body?.cancel().catch(() => {});
+    return { kind: "delivered", repeated: false };
+  }
+  const said = await readSome(response);
   const reason = `the webhook answers ${status}${said === "" ? "" : `: ${said}`}`;
-  if (status === 413) return { kind: "failed", enhancedStatus: "5.3.4", reason };
-  const isFinal = status >= 400 && status < 500 && !PASSING.has(status);
-  return isFinal ? { kind: "failed", enhancedStatus: "5.2.0", reason } : deferred("2.0", reason);
+  if (!FINAL.has(status)) return deferred("2.0", reason);
+  return { kind: "failed", enhancedStatus: status === 413 ? "5.3.4" : "5.2.0", reason };
 }
 
 function deferred(subjectDetail: string, reason: string): LocalOutcome {
   return { kind: "deferred", enhancedStatus: `4.${subjectDetail}`, reason };
 }
 
-/** The beginning of the answer on one line; the rest is not read. */
+/** The beginning of the answer, as far as it comes, on one line; the rest is not read. */
 async function readSome(response: Response): Promise<string> {
   if (response.body === null) return "";
   const reader = response.body.getReader();
@@ -109,6 +125,8 @@ async function readSome(response: Response): Promise<string> {
       chunks.push(value);
       octets += value.length;
     }
+  } catch {
+    // The status has said what matters.
   } finally {
     await reader.cancel().catch(() => {});
   }

@@ -59,8 +59,28 @@ Deno.test("NodeWebhook: posts the octets with the envelope, signed", async () =>
   assert.equal(headers.get("x-sluice-reverse-path"), "bob@example.net");
   assert.equal(headers.get("x-sluice-forward-path"), "ann+x@example.org");
   const expected = createHmac("sha256", SECRET)
-    .update(`${headers.get("x-sluice-timestamp")}.`).update(octets).digest("hex");
+    .update(`${NOW_MS / 1000}\n0AM8N6VJR0100.0\nbob@example.net\nann+x@example.org\n`)
+    .update("ann@example.org\n").update(octets).digest("hex");
   assert.equal(headers.get("x-sluice-signature"), `v1=${expected}`);
+});
+
+Deno.test("NodeWebhook: the signature covers the envelope, each part in its place", async () => {
+  const signatures = new Set<string | null>();
+  await against((request) => {
+    signatures.add(request.headers.get("x-sluice-signature"));
+    return new Response();
+  }, async (url) => {
+    const changes: Partial<LocalRequest>[] = [
+      {},
+      { id: "0AM8N6VJR0100.1" as DeliveryId },
+      { reversePath: "" },
+      { reversePath: "ann+x@example.org", forwardPath: "bob@example.net" },
+      { user: "eve" },
+      { octets: octets.subarray(1) },
+    ];
+    for (const change of changes) await webhook.deliver(request(url, change));
+    assert.equal(signatures.size, changes.length);
+  });
 });
 
 Deno.test("NodeWebhook: answers decide between delivered, later and never", async () => {
@@ -68,10 +88,15 @@ Deno.test("NodeWebhook: answers decide between delivered, later and never", asyn
     [200, "delivered"],
     [204, "delivered"],
     [301, "deferred 4.2.0"],
-    [400, "failed 5.2.0"],
-    [404, "failed 5.2.0"],
+    [400, "deferred 4.2.0"],
+    [401, "deferred 4.2.0"],
+    [403, "deferred 4.2.0"],
+    [404, "deferred 4.2.0"],
     [408, "deferred 4.2.0"],
+    [410, "failed 5.2.0"],
     [413, "failed 5.3.4"],
+    [415, "failed 5.2.0"],
+    [422, "failed 5.2.0"],
     [429, "deferred 4.2.0"],
     [500, "deferred 4.2.0"],
     [503, "deferred 4.2.0"],
@@ -121,4 +146,18 @@ Deno.test("NodeWebhook: an endless answer is not read to its end", async () => {
     const outcome = await webhook.deliver(request(url));
     assert.ok(outcome.kind === "deferred" && outcome.reason.length < 400);
   });
+});
+
+Deno.test("NodeWebhook: the status decides though the answer's body stalls", async () => {
+  const outcomes: string[] = [];
+  for (const status of [200, 410]) {
+    await against(() => {
+      const body = new ReadableStream({ start: (c) => c.enqueue(new Uint8Array([111, 107])) });
+      return new Response(body, { status });
+    }, async (url) => {
+      const outcome = await webhook.deliver(request(url));
+      outcomes.push(outcome.kind === "delivered" ? outcome.kind : outcome.reason);
+    });
+  }
+  assert.deepEqual(outcomes, ["delivered", "the webhook answers 410: ok"]);
 });
