@@ -3,6 +3,10 @@
 #   docker run --init --publish 25:2525 --volume sluice-data:/var/lib/sluice sluice
 FROM denoland/deno:2.9.6
 
+# RSA signatures come from libcrypto, which the base need not have.
+RUN apt-get update && \
+  apt-get install --yes --no-install-recommends libssl3 && \
+  rm -rf /var/lib/apt/lists/*
 RUN install --directory --owner=deno --group=deno --mode=0700 /var/lib/sluice
 WORKDIR /app
 USER deno

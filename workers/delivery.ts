@@ -16,6 +16,7 @@ import { nodeExchange } from "../engine/dns/node_exchange.ts";
 import { systemServers } from "../engine/dns/node_resolv_conf.ts";
 import { StubResolver } from "../engine/dns/stub_resolver.ts";
 import type { RoutedRecipient } from "../engine/mail/envelope.ts";
+import { readHeaderSection } from "../engine/mail/header_section.ts";
 import { parseMailbox } from "../engine/mail/path.ts";
 import { queueIdGenerator } from "../engine/mail/queue_id.ts";
 import { expandRecipient, routedRecipient } from "../engine/routing/expand.ts";
@@ -25,9 +26,11 @@ import { SHARDS } from "../engine/store/dispatch.ts";
 import { connectPostgres } from "../engine/store/postgres_client.ts";
 import { postgresDirectory } from "../engine/store/postgres_directory.ts";
 import { nextGenerator } from "../engine/store/postgres_generators.ts";
+import { postgresSigningKeys } from "../engine/store/postgres_signing_keys.ts";
 import { postgresSpool } from "../engine/store/postgres_spool.ts";
 import { logOf } from "../engine/telemetry/log.ts";
 import { courierObserver, dnsObserver, poolObserver, timed } from "./delivery_observer.ts";
+import { messageSigner } from "./message_signer.ts";
 import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
 
 /** Claim, read, settle: no more than one of each at a time. */
@@ -85,6 +88,11 @@ runThread("delivery", async (thread) => {
     hostname: config.serverHostname,
     newQueueId: queueIdGenerator({ generator: await nextGenerator(sql), now: Date.now }),
     newBoundary: () => `sluice-${crypto.randomUUID()}`,
+    signReport: reportSigner(config, {
+      keys: postgresSigningKeys(sql, { now: () => performance.now() }),
+      secrets,
+      log,
+    }),
     routeReport: (forwardPath) => routeReport(directory, forwardPath, srsSecret),
     now: Date.now,
     random: Math.random,
@@ -186,6 +194,18 @@ async function openCarrier(
       observer: poolObserver(thread.metrics),
     },
   });
+}
+
+/** Signs as this host, from which reports come, or as the domain it belongs to (RFC 9989 §3.2.10.1). */
+function reportSigner(
+  { serverHostname, serverDomain }: Config,
+  parts: Parameters<typeof messageSigner>[0],
+): (octets: Uint8Array) => Promise<string> {
+  const sign = messageSigner(parts);
+  const domains = serverHostname.endsWith(`.${serverDomain}`)
+    ? [serverHostname, serverDomain]
+    : [serverHostname];
+  return (octets) => sign(octets, readHeaderSection(octets), domains);
 }
 
 /** Whether a host is this server, so that mail does not go round in circles (RFC 5321 §5.1). */

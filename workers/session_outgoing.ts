@@ -2,11 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createPrivateKey } from "node:crypto";
 import { sealForward } from "../engine/auth/arc_seal.ts";
-import { type SigningKey as OpenKey, signMessage } from "../engine/auth/dkim_sign.ts";
-import { openSslSigners } from "../engine/crypto/ffi_openssl.ts";
-import { openNodeSigner } from "../engine/crypto/node_signer.ts";
 import type { SecretBox } from "../engine/crypto/secret_box.ts";
-import type { Signer } from "../engine/crypto/signer.ts";
 import type { Resolver } from "../engine/dns/resolver.ts";
 import { parseAddressList } from "../engine/mail/address_list.ts";
 import type { HeaderSection } from "../engine/mail/header_section.ts";
@@ -14,15 +10,10 @@ import { parseMailbox } from "../engine/mail/path.ts";
 import { forwardingPath } from "../engine/routing/srs.ts";
 import type { OutgoingServices } from "../engine/smtp/session.ts";
 import type { Directory } from "../engine/store/directory.ts";
-import {
-  type SigningKey,
-  signingKeyContext,
-  type SigningKeySource,
-} from "../engine/store/signing_keys.ts";
+import { signingKeyContext, type SigningKeySource } from "../engine/store/signing_keys.ts";
 import type { logOf } from "../engine/telemetry/log.ts";
+import { messageSigner } from "./message_signer.ts";
 
-/** Keys of as many domains are kept open. */
-const MAX_OPEN_KEYS = 1_000;
 const SEAL_TIMEOUT_MS = 10_000;
 
 export interface OutgoingParts {
@@ -37,14 +28,11 @@ export interface OutgoingParts {
 
 export function outgoingServices(parts: OutgoingParts): OutgoingServices {
   const { hostname, keys, secrets, directory, resolver, srsSecret, log } = parts;
-  const signers = new OpenSigners(parts);
+  const sign = messageSigner(parts);
   return {
     sign: async (octets, header) => {
       const domain = authorDomain(octets, header);
-      if (domain === null) return "";
-      const active = await keys.activeKeys(domain);
-      if (active.length === 0) return "";
-      return signMessage(octets, header, { keys: signers.open(active), nowMs: Date.now() });
+      return domain === null ? "" : await sign(octets, header, [domain]);
     },
     seal: async (octets, { domain, clientAddress, heloName, reversePath }) => {
       const key = (await keys.activeKeys(domain)).find(({ algorithm }) =>
@@ -77,46 +65,6 @@ export function outgoingServices(parts: OutgoingParts): OutgoingServices {
       return forwardingPath(reversePath, options) ?? `postmaster@${domain}`;
     },
   };
-}
-
-/** Signers by key; a key that changes state or is made anew gets another. */
-class OpenSigners {
-  readonly #open = openSslSigners(openNodeSigner) ?? openNodeSigner;
-  readonly #parts: OutgoingParts;
-  readonly #signers = new Map<string, Signer>();
-
-  constructor(parts: OutgoingParts) {
-    this.#parts = parts;
-  }
-
-  open(keys: readonly SigningKey[]): readonly OpenKey[] {
-    return keys.flatMap((key) => {
-      const signer = this.#signerOf(key);
-      const { domain, selector } = key;
-      return signer === null ? [] : [{ domain, selector, signer }];
-    });
-  }
-
-  #signerOf(key: SigningKey): Signer | null {
-    const name = `${key.domain} ${key.selector} ${key.publicKey}`;
-    const known = this.#signers.get(name);
-    if (known !== undefined) return known;
-    const { secrets, log } = this.#parts;
-    const der = secrets.open(key.sealedPrivateKey, signingKeyContext(key));
-    if (der === null) {
-      const { domain, selector } = key;
-      log.error("the DKIM key {selector} of {domain} does not open", { domain, selector });
-      return null;
-    }
-    if (this.#signers.size >= MAX_OPEN_KEYS) {
-      const [oldest] = this.#signers.keys();
-      this.#signers.get(oldest)?.[Symbol.dispose]();
-      this.#signers.delete(oldest);
-    }
-    const signer = this.#open(key.algorithm, der);
-    this.#signers.set(name, signer);
-    return signer;
-  }
 }
 
 /** The domain of From, when all its addresses agree in it. */

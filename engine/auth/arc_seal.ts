@@ -8,6 +8,7 @@ import { authenticate } from "mailauth";
 import type { Resolver } from "../dns/resolver.ts";
 import { formatAddressLiteral, normalizeDomainOrLiteral } from "../mail/domain.ts";
 import { readHeaderSection } from "../mail/header_section.ts";
+import { mailauthMessage } from "./mailauth_message.ts";
 import { mailauthResolver } from "./mailauth_resolver.ts";
 
 export interface SealOptions {
@@ -27,8 +28,14 @@ export interface SealOptions {
   readonly timeoutMs: number;
 }
 
-/** mailauth hashes the body anew for each length a signature names; honest messages bear two or three. */
+/** Each costs a key's lookup; honest messages bear two or three. */
 const MAX_DKIM_SIGNATURES = 10;
+/**
+ * mailauth reads header sections with expressions that take a time in the square of their length, or of a run
+ * of white space in them. Honest ones keep below both.
+ */
+const MAX_HEADER_OCTETS = 32_768;
+const LONG_WHITE_SPACE = /[ \t\r\n]{256}/;
 // deno-lint-ignore no-control-regex
 const ASCII = /^[\x00-\x7f]*$/;
 
@@ -38,21 +45,32 @@ const ASCII = /^[\x00-\x7f]*$/;
  */
 export async function sealForward(octets: Uint8Array, options: SealOptions): Promise<string> {
   const { promise: late, resolve } = Promise.withResolvers<string>();
-  const timer = setTimeout(() => resolve(""), options.timeoutMs);
+  const timeout = new AbortController();
+  timeout.signal.addEventListener("abort", () => resolve(""));
+  const timer = setTimeout(() => timeout.abort(), options.timeoutMs);
   try {
-    return await Promise.race([late, seal(octets, options).catch(() => "")]);
+    return await Promise.race([late, seal(octets, options, timeout.signal).catch(() => "")]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function seal(octets: Uint8Array, options: SealOptions): Promise<string> {
-  const header = readHeaderSection(octets);
+async function seal(
+  octets: Uint8Array,
+  options: SealOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const message = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+  const header = readHeaderSection(message, { maxOctets: MAX_HEADER_OCTETS });
+  const { bodyOctet } = header;
   const signatures = header.count("DKIM-Signature", MAX_DKIM_SIGNATURES + 1);
-  if (!header.isTerminated || signatures > MAX_DKIM_SIGNATURES) return "";
+  if (
+    !header.isTerminated || signatures > MAX_DKIM_SIGNATURES ||
+    LONG_WHITE_SPACE.test(message.toString("latin1", 0, bodyOctet))
+  ) return "";
   const { clientAddress: ip, reversePath, hostname, domain, selector } = options;
   const { arc, headers } = await authenticate(
-    Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength),
+    mailauthMessage(message, { bodyOctet, signal }),
     {
       ip,
       // RFC 7208 §2.3: a name that is none says nothing, and nothing of it gets into our results.

@@ -3,7 +3,7 @@
  * Asks no DNS.
  */
 import { Buffer } from "node:buffer";
-import { generateKeyPair, type KeyObject } from "node:crypto";
+import { generateKeyPair, hash, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import type { SignatureAlgorithm } from "../crypto/signer.ts";
 
@@ -69,10 +69,17 @@ export function txtStrings(value: string): readonly string[] {
   return strings;
 }
 
-/** Selectors that tell when a key was made and for what: `202611r` and `202611e`. */
-export function defaultSelectors(nowMs: number): Readonly<Record<SignatureAlgorithm, string>> {
+/**
+ * A selector that tells when a key was made and for what, such as `202611r-5f3a9c`. Its end comes from the key:
+ * another one never gets the same, whose record caches may still hold.
+ */
+export function defaultSelector(
+  key: { readonly algorithm: SignatureAlgorithm; readonly publicKey: string },
+  nowMs: number,
+): string {
   const month = new Date(nowMs).toISOString().slice(0, 7).replace("-", "");
-  return { "rsa-sha256": `${month}r`, "ed25519-sha256": `${month}e` };
+  const kind = key.algorithm === "rsa-sha256" ? "r" : "e";
+  return `${month}${kind}-${hash("sha256", key.publicKey).slice(0, 6)}`;
 }
 
 /** Reads a published record, its strings joined. */
@@ -80,9 +87,10 @@ export function parseDkimRecord(text: string): DkimRecord {
   const tags = new Map<string, string>();
   // RFC 6376 §3.2: a semicolon may end the list.
   for (const [index, part] of text.replace(/;\s*$/, "").split(";").entries()) {
-    const match = /^\s*([a-z][a-z0-9_]*)\s*=\s*([^;]*?)\s*$/i.exec(part);
+    const match = /^([a-z][a-z0-9_]*)\s*=([^]*)$/i.exec(part.trim());
     if (match === null) return fault("a part of it is no tag=value");
-    const [, name, value] = match;
+    const [, name, untrimmed] = match;
+    const value = untrimmed.trim();
     if (tags.has(name)) return fault(`${name}= is there twice`);
     if (name === "v" && (index > 0 || value !== "DKIM1")) {
       return fault("v= is not DKIM1, or not first");

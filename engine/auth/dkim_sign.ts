@@ -32,27 +32,31 @@ const SIGNED_IF_PRESENT = [
 ];
 const SIGNED = new Set([...OVERSIGNED, ...SIGNED_IF_PRESENT]);
 
-/** Fields of one name that are signed; a message with more is no letter. */
+/** Fields of one name at the most; a message with more is no letter. */
 const MAX_FIELDS_SIGNED = 200;
 const LINE_CHARACTERS = 76;
 
 /**
- * The DKIM-Signature fields for a message, each with its line end, to put on top of it. Empty when the
- * message has no From, which a signature must cover (RFC 6376 §5.4).
+ * The DKIM-Signature fields for a message, each with its line end, to put on top of it. Empty when no
+ * signature would hold: without a From, which it must cover (RFC 6376 §5.4), and when the header section has
+ * lines that are no fields, no end within our bound, or too much of one field.
  *
  * @param octets the message, its lines ending in CRLF; `header` is its header section.
+ * @param options `openKeys` is asked when the body is hashed, which takes more than one turn of the event
+ * loop if it is large: signers need not stay open so long.
  */
-export function signMessage(
+export async function signMessage(
   octets: Uint8Array,
   header: HeaderSection,
-  options: { readonly keys: readonly SigningKey[]; readonly nowMs: number },
-): string {
+  options: { readonly openKeys: () => readonly SigningKey[]; readonly nowMs: number },
+): Promise<string> {
   const view = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
-  const { names, canonical, hasFrom } = signedFields(header, view);
-  if (!hasFrom || options.keys.length === 0) return "";
-  const bodyHash = relaxedBodyHash(octets.subarray(header.bodyOctet)).toString("base64");
+  const signed = signedFields(header, view);
+  if (signed === null) return "";
+  const { names, canonical } = signed;
+  const bodyHash = (await relaxedBodyHash(octets.subarray(header.bodyOctet))).toString("base64");
   const atS = Math.floor(options.nowMs / 1000);
-  return options.keys.map(({ domain, selector, signer }) => {
+  return options.openKeys().map(({ domain, selector, signer }) => {
     const value = " v=1; " + fold([
       `a=${signer.algorithm};`,
       "c=relaxed/relaxed;",
@@ -71,33 +75,35 @@ export function signMessage(
   }).join("");
 }
 
-/** What h= names and the text it stands for: of fields with one name, the last first (RFC 6376 §5.4.2). */
+/**
+ * What h= names and the text it stands for: of fields with one name, the last first (RFC 6376 §5.4.2).
+ * `null` when verifiers would see other fields than we do.
+ */
 function signedFields(
   header: HeaderSection,
   view: Buffer,
-): { readonly names: readonly string[]; readonly canonical: string; readonly hasFrom: boolean } {
+): { readonly names: readonly string[]; readonly canonical: string } | null {
+  const isWhole = header.isTerminated || header.sizeOctets === view.length;
+  if (!isWhole || !header.hasOnlyFields()) return null;
   const fieldsByName = new Map<string, HeaderField[]>();
   for (const field of header.fields()) {
     const name = field.name.toLowerCase();
     if (!SIGNED.has(name)) continue;
     const fields = fieldsByName.get(name);
     if (fields === undefined) fieldsByName.set(name, [field]);
-    else fields.push(field);
+    else if (fields.push(field) > MAX_FIELDS_SIGNED) return null;
   }
+  if (!fieldsByName.has("from")) return null;
   const names: string[] = [];
   let canonical = "";
   for (const [name, fields] of fieldsByName) {
-    for (const field of fields.reverse().slice(0, MAX_FIELDS_SIGNED)) {
+    for (const field of fields.reverse()) {
       const value = view.toString("latin1", field.valueStartOctet, field.valueEndOctet);
       canonical += relaxedField(name, value) + "\r\n";
       names.push(name);
     }
   }
-  return {
-    names: [...names, ...OVERSIGNED],
-    canonical,
-    hasFrom: fieldsByName.has("from"),
-  };
+  return { names: [...names, ...OVERSIGNED], canonical };
 }
 
 /** Words on lines that mail programs like; `h=` is only broken behind a colon. */

@@ -29,35 +29,39 @@ export const dkimCommands: readonly Command[] = [
   {
     noun: "dkim",
     verb: "generate",
-    usage: "<domain> [--algorithm rsa|ed25519|both] [--selector <selector>]",
+    usage: "<domain> [--algorithm rsa|ed25519|both] [--selector <selector>] [--waiting]",
     summary:
       "Make signing keys and show their DNS records; where there is an active key, they wait.",
     example: "dkim generate example.org --algorithm rsa --selector s1",
-    options: { algorithm: { type: "string" }, selector: { type: "string" } },
+    options: {
+      algorithm: { type: "string" },
+      selector: { type: "string" },
+      waiting: { type: "boolean" },
+    },
     prepare: (input) => {
       const domain = domainOf(onlyWord(input, "the domain"));
       const wishes = wishesOf(input);
+      const mayBeActive = input.options.waiting !== true;
       return async ({ directory, signingKeys, secrets }) => {
         if (await directory.domain(domain) === null) return noSuchDomain(domain);
         const known = await signingKeys.keys(domain);
+        const waiting = known.filter(({ algorithm, state }) =>
+          state === "waiting" && wishes.some((wish) => wish.algorithm === algorithm)
+        );
+        if (waiting.length > 0) return { kind: "failed", message: waitingText(domain, waiting) };
         const keys: NewSigningKey[] = [];
         for (const { algorithm, selector } of wishes) {
           const hasOne = known.some((key) => key.algorithm === algorithm && key.state === "active");
-          const state: SigningKeyState = hasOne ? "waiting" : "active";
+          const state: SigningKeyState = mayBeActive && !hasOne ? "active" : "waiting";
           const wish = { domain, algorithm, selector, state };
-          const made = { secrets: await secrets(), nowMs: Date.now(), known };
+          const made = { secrets: await secrets(), nowMs: Date.now() };
           keys.push(await makeSigningKey(wish, made));
         }
         const taken = await addKeys(signingKeys, keys);
         if (taken !== null) return { kind: "failed", message: takenText(taken) };
         return {
           kind: "done",
-          text: [
-            ...keys.map(recordText),
-            keys.some(({ state }) => state === "waiting")
-              ? `Waiting keys sign nothing yet. Once their records are out: dkim switch ${domain}`
-              : "Mail is signed with active keys from now on: publish their records first thing.",
-          ].join("\n\n"),
+          text: [...keys.map(recordText), nextText(domain, keys)].join("\n\n"),
           json: keys.map(keyJson),
         };
       };
@@ -139,6 +143,31 @@ export const dkimCommands: readonly Command[] = [
     },
   },
 ];
+
+/** What to do about keys just made. */
+function nextText(domain: string, keys: readonly NewSigningKey[]): string {
+  const namesOf = (wanted: SigningKeyState) =>
+    keys.filter(({ state }) => state === wanted).map(({ selector }) => selector).join(", ");
+  const active = namesOf("active");
+  const waiting = namesOf("waiting");
+  return [
+    ...(active === "" ? [] : [
+      `${active} signs mail of ${domain} from this moment. Until its record is out, receivers find`,
+      "no key and do not count the signature: publish it now. To publish first and sign later, make",
+      "keys with --waiting.",
+    ]),
+    ...(waiting === ""
+      ? []
+      : [`${waiting} signs nothing yet. Once its record is out: dkim switch ${domain}`]),
+  ].join("\n");
+}
+
+/** Why there are no more keys to be made: a switch leads to one of each algorithm. */
+export function waitingText(domain: string, waiting: readonly SigningKey[]): string {
+  const names = waiting.map(({ selector }) => selector).join(", ");
+  return `keys are waiting already: ${names}; publish their records ` +
+    `(dkim show ${domain}), then: dkim switch ${domain}`;
+}
 
 /** Adds keys, all or none; answers the one whose selector is taken. */
 export async function addKeys(

@@ -1,6 +1,6 @@
 /** Making signing keys, sealed for the store, and saying what to publish for them. */
 import {
-  defaultSelectors,
+  defaultSelector,
   dkimRecord,
   dkimRecordName,
   generateSigningKey,
@@ -22,7 +22,7 @@ export const ALGORITHMS: readonly SigningAlgorithm[] = ["rsa-sha256", "ed25519-s
 export interface KeyWish {
   readonly domain: string;
   readonly algorithm: SigningAlgorithm;
-  /** `null`: a free one that tells the month and the algorithm. */
+  /** `null`: one that tells the month, the algorithm and the key. */
   readonly selector: string | null;
   readonly state: SigningKeyState;
 }
@@ -30,28 +30,15 @@ export interface KeyWish {
 /** A new key, not stored yet. */
 export async function makeSigningKey(
   wish: KeyWish,
-  options: {
-    readonly secrets: SecretBox;
-    readonly nowMs: number;
-    /** The domain's keys so far. */
-    readonly known: readonly Pick<SigningKey, "selector">[];
-  },
+  options: { readonly secrets: SecretBox; readonly nowMs: number },
 ): Promise<NewSigningKey> {
   const { domain, algorithm, state } = wish;
-  const { secrets, nowMs, known } = options;
-  const selector = wish.selector ?? freeSelector(defaultSelectors(nowMs)[algorithm], known);
+  const { secrets, nowMs } = options;
   const { privateKey, publicKey } = await generateSigningKey(algorithm);
+  const selector = wish.selector ?? defaultSelector({ algorithm, publicKey }, nowMs);
   const sealedPrivateKey = secrets.seal(privateKey, signingKeyContext({ domain, selector }));
   privateKey.fill(0);
   return { domain, selector, algorithm, state, publicKey, sealedPrivateKey };
-}
-
-/** The second key of a month has a number behind its selector. */
-function freeSelector(selector: string, known: readonly Pick<SigningKey, "selector">[]): string {
-  const taken = new Set(known.map((key) => key.selector));
-  let free = selector;
-  for (let count = 2; taken.has(free); count++) free = `${selector}${count}`;
-  return free;
 }
 
 /** The TXT record of a key. */

@@ -2,7 +2,7 @@
 import type { SigningKey } from "../store/signing_keys.ts";
 import { noSuchDomain } from "./address.ts";
 import { type Command, onlyWord } from "./command.ts";
-import { addKeys, takenText } from "./dkim.ts";
+import { addKeys, takenText, waitingText } from "./dkim.ts";
 import { recordFault } from "./dkim_check.ts";
 import {
   ALGORITHMS,
@@ -29,20 +29,12 @@ export const dkimRotationCommands: readonly Command[] = [
       const domain = domainOf(onlyWord(input, "the domain"));
       return async ({ directory, signingKeys, secrets }) => {
         if (await directory.domain(domain) === null) return noSuchDomain(domain);
-        const known = await signingKeys.keys(domain);
-        const waiting = known.filter(isWaiting);
-        if (waiting.length > 0) {
-          const names = waiting.map(({ selector }) => selector).join(", ");
-          return {
-            kind: "failed",
-            message: `keys are waiting already: ${names}; publish their records ` +
-              `(dkim show ${domain}), then: dkim switch ${domain}`,
-          };
-        }
+        const waiting = (await signingKeys.keys(domain)).filter(isWaiting);
+        if (waiting.length > 0) return { kind: "failed", message: waitingText(domain, waiting) };
         const keys: NewSigningKey[] = [];
         for (const algorithm of ALGORITHMS) {
           const wish = { domain, algorithm, selector: null, state: "waiting" } as const;
-          const made = { secrets: await secrets(), nowMs: Date.now(), known };
+          const made = { secrets: await secrets(), nowMs: Date.now() };
           keys.push(await makeSigningKey(wish, made));
         }
         const taken = await addKeys(signingKeys, keys);

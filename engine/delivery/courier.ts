@@ -3,6 +3,7 @@
  * to its next hop, settled. Holds a bounded number at a time; a destination that is slow or away keeps
  * no more than its share, the rest goes back untried.
  */
+import { Buffer } from "node:buffer";
 import type { DeliveryId, QueueId } from "../mail/queue_id.ts";
 import type { RoutedRecipient } from "../mail/envelope.ts";
 import { type Dispatch, type DispatchEntry, IDS_PER_ENTRY } from "../store/dispatch.ts";
@@ -55,6 +56,8 @@ export interface CourierOptions {
   /** Where a sender is reached, who may be a list; nobody where that is nowhere. */
   readonly routeReport: (forwardPath: string) => Promise<readonly RoutedRecipient[]>;
   readonly newBoundary: () => string;
+  /** Fields to put on top of a report that leaves in our name. @throws {StoreUnavailableError} */
+  readonly signReport: (octets: Uint8Array) => Promise<string>;
   readonly now: () => number;
   readonly random: () => number;
   readonly observer: CourierObserver;
@@ -326,13 +329,14 @@ export class Courier {
     });
   }
 
-  /** `null` when nobody could tell now where the sender's mailbox is. */
+  /** `null` when nobody could tell now where the sender's mailbox is, or which keys sign. */
   async #reportsOf(
     deliveries: readonly LeasedDelivery[],
     settlements: readonly Settlement[],
     octets: Uint8Array | undefined,
   ): Promise<readonly AcceptedMessage[] | null> {
-    const { hostname, newQueueId, newBoundary, now, routeReport, observer } = this.#options;
+    const { hostname, newQueueId, newBoundary, now, routeReport, signReport, observer } =
+      this.#options;
     const failures = deliveries.map((delivery, i) => ({ delivery, settlement: settlements[i] }))
       .filter(({ settlement }) => settlement.outcome === "failed");
     if (failures.length === 0 || deliveries[0].reversePath === "") return [];
@@ -343,19 +347,27 @@ export class Courier {
       observer.failed("report", error);
       return null;
     }
+    let report: AcceptedMessage | null;
     try {
-      const report = reportOf(failures, octets ?? new Uint8Array(), {
+      report = reportOf(failures, octets ?? new Uint8Array(), {
         hostname,
         id: newQueueId(),
         nowMs: now(),
         boundary: newBoundary(),
         recipients,
       });
-      return report === null ? [] : [report];
     } catch (error) {
       // Nothing would come of asking again.
       observer.failed("report", error);
       return [];
+    }
+    if (report === null) return [];
+    try {
+      const signature = await signReport(report.octets);
+      return [{ ...report, octets: Buffer.concat([Buffer.from(signature), report.octets]) }];
+    } catch (error) {
+      observer.failed("report", error);
+      return null;
     }
   }
 }

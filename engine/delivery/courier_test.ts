@@ -68,6 +68,25 @@ Deno.test("Courier: takes deliveries where they belong and settles them", async 
     });
   });
 
+  await t.step("a report leaves signed, and waits while nobody knows with which keys", async () => {
+    let losses = 1;
+    const signReport = (octets: Uint8Array) => {
+      assert.match(new TextDecoder().decode(octets), /^From: Mail Delivery System/);
+      return losses-- > 0 ? away() : Promise.resolve("DKIM-Signature: x\r\n");
+    };
+    const script = refusing("<no", "550 5.1.1 who?");
+    await atWork(bench, { signReport, script }, async ({ commit, finished, later }) => {
+      await commit(message(["no@there.test"]));
+      await finished();
+      assert.equal(await left(spool), "1 queued, 0 leased, 0 deferred");
+      await later(5_000);
+      assert.equal(await left(spool), NOTHING);
+      const [report, ...others] = mails(root);
+      assert.equal(others.length, 0);
+      assert.match(report, /^DKIM-Signature: x\r?\nFrom: Mail Delivery System/m);
+    });
+  });
+
   await t.step("nobody is told of a report that cannot be delivered", async () => {
     const script = refusing("RCPT", "550 5.1.1 who?");
     await atWork(bench, { script }, async ({ commit, finished }) => {

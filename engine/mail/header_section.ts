@@ -132,6 +132,12 @@ export class HeaderSection {
     }
   }
 
+  /** Whether each line starts a field or goes on with one; of any other, everyone makes something else. */
+  hasOnlyFields(): boolean {
+    return (this.#starts[0] ?? this.#text.length) === 0 &&
+      this.#starts.every((start) => nameEnd(this.#text, start) >= 0);
+  }
+
   /** Behind the last of the field's folded lines. */
   #fieldEnd(index: number): number {
     return this.#starts[index + 1] ?? this.#text.length;
@@ -151,11 +157,13 @@ function valueStart(text: string, start: number, lowerName: string): number {
 
 /** Where the colon behind a field's name stands; -1 when the line starts no field. */
 function nameEnd(text: string, start: number): number {
+  let isOver = false;
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === COLON) return at === start ? -1 : at;
     // A name is printable ASCII, with white space behind it at the most.
-    if ((code <= SPACE && code !== SPACE && code !== TAB) || code >= 127) return -1;
+    if (code === SPACE || code === TAB) isOver = true;
+    else if (isOver || code < SPACE || code >= 127) return -1;
   }
   return -1;
 }

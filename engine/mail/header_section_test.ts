@@ -66,6 +66,21 @@ Deno.test("HeaderSection.fields: gives ranges in octets, over UTF-8 as well", ()
   assert.equal(fields[0].startOctet, 0);
 });
 
+Deno.test("HeaderSection.hasOnlyFields: false as soon as a line is none, nor goes on with one", () => {
+  const sections: [string, boolean][] = [
+    ["A: x\r\n y\r\nB : z\r\n\r\n", true],
+    ["\r\n", true],
+    ["A: x\r\nno field\r\n\r\n", false],
+    ["A: x\r\nno field: y\r\n\r\n", false],
+    ["A: x\r\nB\r\n : y\r\n\r\n", false],
+    ["From a@x Fri Jan  2 03:04:05 2026\r\nA: x\r\n\r\n", false],
+    [" x\r\nA: x\r\n\r\n", false],
+  ];
+  for (const [text, expected] of sections) {
+    assert.equal(readHeaderSection(octets(text)).hasOnlyFields(), expected, JSON.stringify(text));
+  }
+});
+
 Deno.test("readHeaderSection: takes bare LF, no header, no body and no end", () => {
   const read = (text: string) => {
     const header = readHeaderSection(octets(text));

@@ -2,7 +2,7 @@
 import type postgres from "postgres";
 import { inTransaction } from "./postgres_client.ts";
 import { readDirectoryVersion } from "./postgres_directory_version.ts";
-import { guarded, isForeignKeyViolation } from "./postgres_guarded.ts";
+import { guarded } from "./postgres_guarded.ts";
 import { KnownVersion, type KnownVersionOptions, VersionedCache } from "./versioned_cache.ts";
 import type {
   SigningAlgorithm,
@@ -30,7 +30,7 @@ export function postgresSigningKeys(
   return {
     activeKeys: (domain) => guarded(() => active.get(domain, () => activeKeys(sql, domain))),
     keys: (domain) => guarded(() => keys(sql, domain)),
-    addKey: (key) => changed(() => addKey(sql, key)),
+    addKey: (key) => changed(() => inTransaction(sql, (tx) => addKey(tx, key))),
     switchKeys: (domain) => changed(() => inTransaction(sql, (tx) => switchKeys(tx, domain))),
     removeKey: (domain, selector) => changed(() => removeKey(sql, domain, selector)),
   };
@@ -74,20 +74,26 @@ async function keys(sql: postgres.Sql, domain: string | null): Promise<readonly 
 }
 
 async function addKey(
-  sql: postgres.Sql,
+  tx: postgres.TransactionSql,
   key: Omit<SigningKey, "createdAtMs" | "stateSinceMs">,
 ): Promise<"added" | "exists" | "no_such_domain"> {
-  try {
-    const { count } = await sql`
-      INSERT INTO dkim_keys (domain, selector, algorithm, state, public_key, sealed_private_key)
-      VALUES (${key.domain}, ${key.selector}, ${key.algorithm}, ${key.state}, ${key.publicKey},
-        ${key.sealedPrivateKey})
-      ON CONFLICT DO NOTHING`;
-    return count > 0 ? "added" : "exists";
-  } catch (error) {
-    if (isForeignKeyViolation(error)) return "no_such_domain";
-    throw error;
-  }
+  if (!await lockDomain(tx, key.domain)) return "no_such_domain";
+  const [alike] = await tx`
+    SELECT FROM dkim_keys WHERE domain = ${key.domain} AND algorithm = ${key.algorithm}
+      AND state = ${key.state} AND state <> 'retired'`;
+  if (alike !== undefined) return "exists";
+  const { count } = await tx`
+    INSERT INTO dkim_keys (domain, selector, algorithm, state, public_key, sealed_private_key)
+    VALUES (${key.domain}, ${key.selector}, ${key.algorithm}, ${key.state}, ${key.publicKey},
+      ${key.sealedPrivateKey})
+    ON CONFLICT DO NOTHING`;
+  return count > 0 ? "added" : "exists";
+}
+
+/** One change of a domain's keys at a time: another would judge by states that are about to change. */
+async function lockDomain(tx: postgres.TransactionSql, domain: string): Promise<boolean> {
+  const { count } = await tx`SELECT FROM domains WHERE name = ${domain} FOR NO KEY UPDATE`;
+  return count > 0;
 }
 
 /** What is active retires where a key of its algorithm waits; the other algorithm goes on signing. */
@@ -95,8 +101,7 @@ async function switchKeys(
   tx: postgres.TransactionSql,
   domain: string,
 ): Promise<readonly SigningKey[]> {
-  // One switch of a domain at a time: the second would retire what the first has made active.
-  await tx`SELECT FROM domains WHERE name = ${domain} FOR NO KEY UPDATE`;
+  await lockDomain(tx, domain);
   const rows = await tx<KeyRow[]>`
     UPDATE dkim_keys
     SET state = CASE state WHEN 'waiting' THEN 'active' ELSE 'retired' END, state_since = now()

@@ -27,6 +27,7 @@ export interface SigningKeySource {
 export interface SigningKeyAdmin extends SigningKeySource {
   /** Of one domain, or of all, by domain and selector. */
   keys(domain: string | null): Promise<readonly SigningKey[]>;
+  /** `exists`: its selector is taken, or a key of its algorithm waits, or signs, as this one would. */
   addKey(
     key: Omit<SigningKey, "createdAtMs" | "stateSinceMs">,
   ): Promise<"added" | "exists" | "no_such_domain">;

@@ -77,6 +77,16 @@ export async function signingKeysConformance(
     assert.deepEqual(await active(elsewhere), ["2024e", "2025"]);
   });
 
+  await test.step("addKey: of each algorithm, one waits and one signs", async () => {
+    const [first, second] = ["2025a", "2025b"].map((name) => key(name, "rsa-sha256", "waiting"));
+    const added = await Promise.all([here.addKey(first), elsewhere.addKey(second)]);
+    assert.deepEqual(added.toSorted(), ["added", "exists"]);
+    assert.equal(await here.addKey(key("2025c", "rsa-sha256", "active")), "exists");
+    const waiting = (await here.keys(DOMAIN)).filter(({ state }) => state === "waiting");
+    assert.equal(waiting.length, 1);
+    await here.removeKey(DOMAIN, waiting[0].selector);
+  });
+
   await test.step("switchKeys: two at once switch once", async () => {
     await here.addKey(key("2026", "rsa-sha256", "waiting"));
     await here.addKey(key("2026e", "ed25519-sha256", "waiting"));

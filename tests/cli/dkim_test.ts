@@ -23,14 +23,22 @@ Deno.test("cli: signing keys from making to removal", async (test) => {
   await test.step("generate: the first key of an algorithm is active, the next one waits", async () => {
     const said = await run("dkim generate example.org --algorithm rsa --selector S1");
     assert.equal(said.code, 0, said.error);
+    assert.match(said.out, /s1 signs mail of example\.org from this moment\.[^]*--waiting/);
     assert.match(said.out, /name: +s1\._domainkey\.example\.org\n +value: +v=DKIM1;/);
     assert.match(said.out, /s1\._domainkey\.example\.org\. IN TXT \( "v=DKIM1[^"]*" "[^"]+" \)/);
     await json("dkim generate example.org --algorithm rsa --selector s2");
     await json("dkim generate example.org --algorithm ed25519 --selector e1");
     assert.deepEqual(await states(), ["e1 active", "s1 active", "s2 waiting"]);
-    const taken = await run("dkim generate example.org --algorithm rsa --selector s1");
+    const taken = await run("dkim generate example.org --algorithm ed25519 --selector s1");
     assert.match(taken.error, /has a key s1 already; .*--selector/);
     assert.match((await run("dkim generate other.example")).error, /no such domain/);
+  });
+
+  await test.step("generate: refuses a second waiting key, of which one could not become active alone", async () => {
+    const said = await run("dkim generate example.org --algorithm rsa --selector s3");
+    assert.match(said.error, /waiting already: s2; .*dkim switch/);
+    assert.match((await run("dkim generate example.org")).error, /waiting already: s2/);
+    assert.deepEqual(await states(), ["e1 active", "s1 active", "s2 waiting"]);
   });
 
   await test.step("what is sealed is the private half of what is published", async () => {
@@ -89,9 +97,9 @@ Deno.test("cli: signing keys from making to removal", async (test) => {
     const again: Shown[] = await json("dkim rotate example.org");
     const taken = first.map(({ selector }) => selector);
     // Both of a month: the second pair has other names.
-    assert.ok(
-      again.every(({ selector }) => /^\d{6}[re]2?$/.test(selector) && !taken.includes(selector)),
-    );
+    const isNew = ({ selector }: Shown) =>
+      /^\d{6}[re]-[0-9a-f]{6}$/.test(selector) && !taken.includes(selector);
+    assert.ok(again.every(isNew), JSON.stringify(again));
   });
 
   await test.step("remove: says when nothing signs any more", async () => {
@@ -103,5 +111,19 @@ Deno.test("cli: signing keys from making to removal", async (test) => {
     assert.match(last, /example\.org signs nothing now/);
     assert.equal((await run("dkim remove example.org s1")).code, 1);
     assert.match((await run("dkim show example.org")).error, /no signing key/);
+  });
+
+  await test.step("generate --waiting: the first key too waits for its record, and removed names stay unused", async () => {
+    const [{ selector, state, record }]: [Shown] = await json(
+      "dkim generate example.org --algorithm rsa --waiting",
+    );
+    assert.equal(state, "waiting");
+    assert.match((await run("dkim switch example.org")).error, /not switched/);
+    publish({ [record.name]: { txt: [record.value] } });
+    assert.match((await run("dkim switch example.org")).out, /^example\.org signs with/);
+    assert.deepEqual(await states(), [`${selector} active`]);
+    await json(`dkim remove example.org ${selector}`);
+    const [next]: [Shown] = await json("dkim generate example.org --algorithm rsa");
+    assert.notEqual(next.selector, selector);
   });
 });

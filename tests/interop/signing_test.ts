@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { txtStrings } from "../../engine/auth/dkim_key.ts";
+import { ScriptedServer, smtpScript } from "../../engine/delivery/testdata/scripted_server.ts";
 import { startNsd } from "../fixtures/nsd.ts";
 import { installed, until } from "../fixtures/process.ts";
 import { startServer } from "../fixtures/server.ts";
@@ -133,4 +134,37 @@ Deno.test("signing: what a user sends bears two good signatures, and changes bre
       }
     });
   }
+});
+
+Deno.test("signing: reports of a host leave signed by the domain it belongs to", async () => {
+  const refusing = smtpScript({
+    extensions: [],
+    answer: (command) => command.startsWith("RCPT") ? "550 5.1.1 who?" : undefined,
+  });
+  await using refuser = await ScriptedServer.start(refusing.run);
+  await using server = await startServer({
+    SERVER_DOMAIN: DOMAIN,
+    SERVER_HOSTNAME: `mx.${DOMAIN}`,
+    SMARTHOST: `smtp://127.0.0.1:${refuser.port}`,
+  });
+  assert.match(server.log(), /RSA signatures come from (?:libcrypto|Deno)/);
+  const keys: KeyListing[] = JSON.parse(await server.cli("dkim", "list", DOMAIN, "--json"));
+  const records = new Map(keys.map(({ record }) => [record.name, record.value]));
+  await submit(server.ports.smtps, server.password, `From: admin@${DOMAIN}\r\n\r\ntext\r\n`);
+  const folder = `${server.dataDir}/mail/${DOMAIN}/admin/new`;
+  const delivered = () => {
+    try {
+      return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`);
+    } catch {
+      return [];
+    }
+  };
+  await until(() => delivered().length > 0);
+  const report = await Deno.readTextFile(delivered()[0]);
+  assert.match(
+    report,
+    new RegExp(`^From: Mail Delivery System <MAILER-DAEMON@mx\\.${DOMAIN}>`, "m"),
+  );
+  const message = Buffer.from(report.replace(/\r?\n/g, "\r\n"));
+  assert.deepEqual(await VERIFIERS.mailauth(message, records), ["pass", "pass"]);
 });

@@ -72,6 +72,7 @@ export async function atWork(
     spool?: Partial<Spool>;
     carrier?: Partial<Carrier>;
     lookup?: (forwardPath: string) => Promise<DirectoryAnswer>;
+    signReport?: (octets: Uint8Array) => Promise<string>;
   },
   use: (work: {
     courier: Courier;
@@ -144,6 +145,7 @@ export async function atWork(
     hostname: "mx.here.test",
     newQueueId,
     newBoundary: () => "boundary",
+    signReport: options.signReport ?? (() => Promise.resolve("")),
     routeReport: async (forwardPath) => {
       const { kind } = await lookup(forwardPath);
       return kind === "mailbox"
