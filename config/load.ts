@@ -1,5 +1,5 @@
 /** Where the variables come from: the environment, which wins, and `config/.env` under the working directory. */
-import { maskUrl } from "../engine/telemetry/mask.ts";
+import { isSecretName, maskUrl } from "../engine/telemetry/mask.ts";
 import { parseEnvFile } from "./env_file.ts";
 import { type Config, type Machine, parseConfig, VARIABLE_NAMES } from "./schema.ts";
 
@@ -56,20 +56,20 @@ function thisMachine(): Machine {
   return { hostname: Deno.hostname(), cores: navigator.hardwareConcurrency };
 }
 
-/** Each setting as text for people to read, passwords masked. */
+/** Each setting as text for people to read, secrets masked. */
 export function describeConfig(config: Config): Record<keyof Config, string> {
-  const described: Record<string, string> = {};
-  for (const [name, value] of Object.entries(config)) {
-    described[name] = typeof value === "object" && value !== null && !Array.isArray(value)
-      ? JSON.stringify(maskPassword(value))
-      : describeValue(value);
-  }
-  return described as Record<keyof Config, string>;
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [name, describeValue(masked(name, value))]),
+  ) as Record<keyof Config, string>;
 }
 
 function describeValue(value: unknown): string {
   if (value === null) return "";
   if (Array.isArray(value)) return value.map(describeListed).join(",");
+  if (typeof value === "object") {
+    const members = Object.entries(value).map(([name, member]) => [name, masked(name, member)]);
+    return JSON.stringify(Object.fromEntries(members));
+  }
   return typeof value === "string" ? maskUrl(value) : String(value);
 }
 
@@ -77,6 +77,6 @@ function describeListed(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function maskPassword(value: object): object {
-  return "password" in value ? { ...value, password: "***" } : value;
+function masked(name: string, value: unknown): unknown {
+  return value !== null && isSecretName(name) ? "***" : value;
 }

@@ -77,16 +77,19 @@ Deno.test("describeConfig: shows every setting and no password", () => {
       DATABASE_URL: "postgres://ann:hunt@r2/x@db.example.org/mail?sslpassword=hunter2&a=b",
       REDIS_URL: "redis://:hunter2@redis.example.org:6379/0",
       DNS_SERVERS: "127.0.0.1:5353",
+      SECRET_KEY: "4e".repeat(32),
     },
   });
   const described = describeConfig(config);
   assert.deepEqual(Object.keys(described), Object.keys(config));
-  assert.doesNotMatch(JSON.stringify(described), /hunt/);
+  assert.doesNotMatch(JSON.stringify(described), /hunt|4e4e/);
   assert.equal(
     described.databaseUrl,
     "postgres://ann:***@db.example.org/mail?sslpassword=***&a=b",
   );
   assert.equal(described.redisUrl, "redis://:***@redis.example.org:6379/0");
+  assert.equal(described.secretKey, "***");
+  assert.equal(describeConfig(load({})).secretKey, "");
   assert.equal(described.listenAddresses, "127.0.0.1,::1");
   assert.equal(described.tlsCertPath, "");
   assert.match(described.smarthost, /"user":"ann","password":"\*\*\*"/);

@@ -29,6 +29,8 @@ import {
 const MEBIBYTE = 1024 * 1024;
 /** Postgres sends `bytea` as twice as many hexadecimal digits, and takes 1 GiB at once. */
 const LARGEST_MESSAGE_OCTETS = 500 * MEBIBYTE;
+/** What a session worker may hold if nothing larger is needed. */
+const USUAL_SESSION_MEMORY_OCTETS = 64 * MEBIBYTE;
 const YEAR_S = 365 * 24 * 3600;
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -72,7 +74,7 @@ const VARIABLES = {
   DELIVERY_WORKERS: orNull(wholeNumber(0, 256)),
   GREET_PAUSE_MS: wholeNumber(0, 60_000).prefault("0"),
   SESSION_IDLE_TIMEOUT_S: seconds(1, 86_400).prefault("300"),
-  SESSION_MEMORY_BYTES: wholeNumber(MEBIBYTE, 64 * 1024 * MEBIBYTE).prefault("67108864"),
+  SESSION_MEMORY_BYTES: orNull(wholeNumber(MEBIBYTE, 64 * 1024 * MEBIBYTE)),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000).prefault("20000"),
   MAX_CONNECTIONS_PER_IP: wholeNumber(1, 1_000_000).prefault("1000"),
   SHUTDOWN_GRACE_S: seconds(0, 3600).prefault("30"),
@@ -142,17 +144,24 @@ function contradictions(settings: Partial<Settings>): string[] {
     if (other !== undefined) mistakes.push(`${name}: ${port} is already taken by ${other}`);
     takenBy.set(port, name);
   }
-  const atMost = (
-    name: VariableName & ("MAX_MESSAGE_BYTES" | "RETRY_FIRST_DELAY_S"),
-    limit: VariableName & ("SESSION_MEMORY_BYTES" | "RETRY_MAX_DELAY_S"),
-  ) => {
-    if ((settings[name] ?? 0) > (settings[limit] ?? Infinity)) {
-      mistakes.push(`${limit}: expected at least the value of ${name}`);
-    }
-  };
-  atMost("MAX_MESSAGE_BYTES", "SESSION_MEMORY_BYTES");
-  atMost("RETRY_FIRST_DELAY_S", "RETRY_MAX_DELAY_S");
+  const neededOctets = leastSessionMemory(settings.MAX_MESSAGE_BYTES ?? 0);
+  if ((settings.SESSION_MEMORY_BYTES ?? Infinity) < neededOctets) {
+    mistakes.push(
+      `SESSION_MEMORY_BYTES: expected at least 3 × MAX_MESSAGE_BYTES + 1 MiB, ${neededOctets}`,
+    );
+  }
+  if ((settings.RETRY_FIRST_DELAY_S ?? 0) > (settings.RETRY_MAX_DELAY_S ?? Infinity)) {
+    mistakes.push("RETRY_MAX_DELAY_S: expected at least the value of RETRY_FIRST_DELAY_S");
+  }
   return mistakes;
+}
+
+/**
+ * What the largest message needs lest it be put off for ever. Its recipients may take a quarter of it; what
+ * is left holds the message twice, as it is while it is read, or with a copy for a domain that forwards it.
+ */
+function leastSessionMemory(maxMessageOctets: number): number {
+  return 3 * maxMessageOctets + MEBIBYTE;
 }
 
 /** Threads by cores: sessions take all cores, deliveries half, since they mostly wait for peers. */
@@ -207,7 +216,8 @@ function toConfig(settings: Settings, machine: Machine) {
     greetPauseMs: settings.GREET_PAUSE_MS,
     sessionIdleTimeoutMs: settings.SESSION_IDLE_TIMEOUT_S,
     /** Octets in flight per session worker. */
-    sessionMemoryBytes: settings.SESSION_MEMORY_BYTES,
+    sessionMemoryBytes: settings.SESSION_MEMORY_BYTES ??
+      Math.max(USUAL_SESSION_MEMORY_OCTETS, leastSessionMemory(settings.MAX_MESSAGE_BYTES)),
     maxConnections: settings.MAX_CONNECTIONS,
     maxConnectionsPerIp: settings.MAX_CONNECTIONS_PER_IP,
     shutdownGraceMs: settings.SHUTDOWN_GRACE_S,

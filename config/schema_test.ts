@@ -57,7 +57,7 @@ Deno.test("parseConfig: an empty environment gives a server that works on loopba
     deliveryWorkers: 1,
     greetPauseMs: 0,
     sessionIdleTimeoutMs: 300_000,
-    sessionMemoryBytes: 67108864,
+    sessionMemoryBytes: 79691776,
     maxConnections: 20_000,
     maxConnectionsPerIp: 1000,
     shutdownGraceMs: 30_000,
@@ -143,7 +143,8 @@ Deno.test("parseConfig: reports every mistake at once, a readable line each", ()
       MAX_RECIPIENTS: "0",
       RELAY_NETWORKS: "10.0.0.5/8",
       SUBMISSION_PORT: "2465",
-      MAX_MESSAGE_BYTES: "100000000",
+      MAX_MESSAGE_BYTES: "41943040",
+      SESSION_MEMORY_BYTES: "67108864",
       LEASE_S: "-1",
       LOG_LEVEL: "loud",
     }),
@@ -164,7 +165,7 @@ Deno.test("parseConfig: reports every mistake at once, a readable line each", ()
       'LOG_LEVEL: expected one of trace, debug, info, warning, error, fatal, got "loud"',
       "TLS_KEY_PATH: missing, while TLS_CERT_PATH is set",
       "SMTPS_PORT: 2465 is already taken by SUBMISSION_PORT",
-      "SESSION_MEMORY_BYTES: expected at least the value of MAX_MESSAGE_BYTES",
+      "SESSION_MEMORY_BYTES: expected at least 3 × MAX_MESSAGE_BYTES + 1 MiB, 126877696",
     ],
   );
 });
@@ -184,6 +185,18 @@ Deno.test("parseConfig: a smarthost's user without a password is a mistake", () 
   assert.equal(mistakesOf({ SMARTHOST: "smtp://ann@relay.example.org" }).length, 1);
   assert.equal(mistakesOf({ SMARTHOST: "smtp://ann:%zz@relay.example.org" }).length, 1);
   assert.equal(mistakesOf({ SMARTHOST: "smtp://relay.example.org:0" }).length, 1);
+});
+
+Deno.test("parseConfig: a session worker has memory for the largest message, unless told otherwise", () => {
+  const memoryOf = (variables: Record<string, string>) => {
+    const result = parseConfig(variables, MACHINE);
+    return "config" in result ? result.config.sessionMemoryBytes : result.mistakes.length;
+  };
+  assert.equal(memoryOf({ MAX_MESSAGE_BYTES: "1024" }), 64 * 1024 * 1024);
+  assert.equal(memoryOf({ MAX_MESSAGE_BYTES: "41943040" }), 126_877_696);
+  const SESSION_MEMORY_BYTES = "126877696";
+  assert.equal(memoryOf({ MAX_MESSAGE_BYTES: "41943040", SESSION_MEMORY_BYTES }), 126_877_696);
+  assert.equal(memoryOf({ MAX_MESSAGE_BYTES: "41943041", SESSION_MEMORY_BYTES }), 1);
 });
 
 Deno.test("parseConfig: a machine without a usable name greets as localhost", () => {

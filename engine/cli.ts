@@ -11,6 +11,7 @@ import { dkimRotationCommands } from "./cli/dkim_rotation.ts";
 import { doctorCommands } from "./cli/doctor.ts";
 import { domainCommands } from "./cli/domain.ts";
 import { domainSettingsCommands } from "./cli/domain_settings.ts";
+import { migrateCommands } from "./cli/migrate.ts";
 import { submit } from "./cli/node_submit.ts";
 import { queueCommands } from "./cli/queue.ts";
 import { runCli } from "./cli/run.ts";
@@ -26,7 +27,7 @@ import { StubResolver } from "./dns/stub_resolver.ts";
 import { probeListener } from "./doctor/node_reachability.ts";
 import type { StoreProbe } from "./doctor/system.ts";
 import { openCommandDatabase } from "./runtime/pglite_command.ts";
-import { readSecretKey } from "./runtime/secret_key.ts";
+import { findSecretKey, readSecretKey } from "./runtime/secret_key.ts";
 import { postgresCertificates } from "./store/postgres_certificates.ts";
 import { connectPostgres } from "./store/postgres_client.ts";
 import { postgresDirectory } from "./store/postgres_directory.ts";
@@ -52,6 +53,7 @@ export const COMMANDS: readonly Command[] = [
   }),
   ...sendCommands(submit),
   ...queueCommands,
+  ...migrateCommands,
   ...completionCommands({
     commands: () => COMMANDS,
     directory: new URL("../", import.meta.url).pathname.replace(/\/$/, ""),
@@ -73,7 +75,7 @@ async function openStores(config: Config): Promise<CliStores & AsyncDisposable> 
   );
   const sql = connectPostgres(database.target, { max: 1, applicationName: "sluice cli" });
   opening.defer(() => sql.end({ timeout: 5 }));
-  await migrate(sql);
+  const { applied } = await migrate(sql);
   const resolver = opening.use(
     new StubResolver({ servers: dnsServers ?? await systemServers(), exchange: nodeExchange }),
   );
@@ -81,7 +83,15 @@ async function openStores(config: Config): Promise<CliStores & AsyncDisposable> 
   const now = () => performance.now();
   let proven: Promise<SecretBox> | null = null;
   const secrets = async () => {
-    const box = new SecretBox(readSecretKey({ fromEnvironment: config.secretKey, dataDir }));
+    const source = { fromEnvironment: config.secretKey, dataDir };
+    // Beside a database that others use, a key made here would be one that no server has.
+    const key = databaseUrl === null ? readSecretKey(source) : findSecretKey(source);
+    if (key === null) {
+      throw new Error(
+        "there is no secret key here: give this command the SECRET_KEY or the DATA_DIR of the server",
+      );
+    }
+    const box = new SecretBox(key);
     if (await proveSecretKey(sql, box) === "same") return box;
     throw new Error(
       "the secrets in this database were sealed with another secret key: " +
@@ -95,6 +105,7 @@ async function openStores(config: Config): Promise<CliStores & AsyncDisposable> 
     certificates: postgresCertificates(sql),
     secrets: () => proven ??= secrets(),
     resolver,
+    applied,
     probes: [
       postgresProbe(databaseUrl === null ? "embedded Postgres" : "Postgres", sql),
       ...(redisUrl === null ? [] : [redisProbe(redisUrl)]),

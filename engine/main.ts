@@ -1,5 +1,5 @@
 /** Composition root of `serve`: config → stores → workers → listeners. */
-import { ConfigError, loadConfig } from "../config/load.ts";
+import { ConfigError, ENV_FILE, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { serveAdminHttp } from "./admin/http.ts";
 import { openCertificates } from "./certificates.ts";
@@ -7,6 +7,7 @@ import { ALGORITHMS, makeSigningKey } from "./cli/dkim_making.ts";
 import { generatePassword, hashPassword } from "./crypto/password.ts";
 import { SecretBox } from "./crypto/secret_box.ts";
 import { firstUser, nodeName } from "./runtime/first_start.ts";
+import { readableByOthers } from "./runtime/file_mode.ts";
 import { readSecretKey } from "./runtime/secret_key.ts";
 import { openDatabase } from "./runtime/pglite_keeper.ts";
 import { Server } from "./server.ts";
@@ -44,6 +45,9 @@ async function serve(config: Config, log: Log): Promise<void> {
     await openDatabase({
       databaseUrl: config.databaseUrl,
       dataDir: config.dataDir,
+      onWaiting: (error) => {
+        logger.warning("waiting for the embedded database: {error}", { error: error.message });
+      },
       onRestart: (error) => {
         logger.error("embedded database restarts: {error}", { error: error.message });
         metrics.workerRestarts.of({ kind: "store" }).inc();
@@ -58,6 +62,9 @@ async function serve(config: Config, log: Log): Promise<void> {
     fromEnvironment: config.secretKey,
     dataDir: config.dataDir,
   });
+  for (const path of readableByOthers([ENV_FILE, `${config.dataDir}/secret.key`])) {
+    logger.warning("{path} holds secrets and others may read it: chmod 600 {path}", { path });
+  }
   const secrets = new SecretBox(secretKey);
   if (await proveSecretKey(sql, secrets) === "different") {
     throw new Error(
@@ -80,7 +87,7 @@ async function serve(config: Config, log: Log): Promise<void> {
         selector: null,
         state: "active",
       } as const;
-      await keys.addKey(await makeSigningKey(wish, { secrets, nowMs: Date.now(), known: [] }));
+      await keys.addKey(await makeSigningKey(wish, { secrets, nowMs: Date.now() }));
     }
   }
   const certificates = stack.use(await openCertificates(config, { sql, secrets, metrics }));

@@ -73,8 +73,11 @@ Deno.test("cli: works on Postgres, and refuses to seal under another secret key"
   const other = await cli("dkim rotate example.org", { ...env, SECRET_KEY: "11".repeat(32) });
   assert.equal(other.code, 1);
   assert.match(other.error, /sealed with another secret key/);
-  // What needs no secret needs no key either.
+  // What needs no secret needs no key either; what needs one makes none that no server has.
   assert.equal((await cli("domain list", env)).out, "example.org");
+  const keyless = await cli("domain add example.com", env);
+  assert.equal(keyless.code, 1);
+  assert.match(keyless.error, /^there is no secret key here: give [^\n]+ of the server$/);
   assert.throws(() => Deno.statSync(data.path), Deno.errors.NotFound);
 });
 
@@ -87,6 +90,15 @@ Deno.test("cli: without a server it opens the embedded database, one command aft
   assert.deepEqual(added.map((said) => said.code), [0, 0], JSON.stringify(added));
   assert.equal((await cli("domain list", env)).out, "a.example\nb.example");
   await assert.rejects(Deno.stat(embeddedSocketPath(env.DATA_DIR)), Deno.errors.NotFound);
+});
+
+Deno.test("cli: migrate says what it applied, and the second time that there is nothing", async () => {
+  await using data = await dataDirectory();
+  const env = { DATA_DIR: data.path };
+  const first = await cli("migrate --json", env);
+  assert.equal(first.code, 0, first.error);
+  assert.equal(JSON.parse(first.out).applied[0], "0001_spool.sql");
+  assert.deepEqual(await cli("migrate", env), { code: 0, out: "nothing to apply", error: "" });
 });
 
 Deno.test("cli: send hands a message to the running server, and trace tells of it", async () => {
@@ -129,7 +141,7 @@ Deno.test("cli: wrong usage is exit code 2 with a reason, and opens nothing", as
 
 Deno.test("cli: help and completion need no settings", async () => {
   const env = { SMTP_PORT: "many" };
-  const all = await cli([], env);
+  const all = await cli("--help", env);
   assert.equal(all.code, 0, all.error);
   assert.match(all.out, /user add <address>[^]*Examples:[^]*deno task cli domain add example\.org/);
   const bash = await cli("completion bash", env);
@@ -181,6 +193,10 @@ Deno.test("COMMANDS: words that make no sense are told apart before anything is 
       ["domain set example.org --plus maybe", /on or off, not maybe/],
       ["domain set example.org --delivery pigeon", /not a way to deliver: pigeon/],
       ["domain set example.org --delivery webhook:https://u:p@h.example/", /no password/],
+      ["domain set example.org --delivery webhook:http:u:p@127.0.0.1", /no password/],
+      ["domain set example.org --delivery webhook:http:\\\\u:p@h.example\\", /no password/],
+      [`domain set example.org --delivery webhook:http://h/${"é".repeat(999)}`, /not a way/],
+      ["domain set example.org --delivery webhook:https://token@h.example/", /no password/],
       ["alias add sales@example.org", /the target of sales@example\.org is missing/],
       ["alias add sales@example.org nobody", /neither a mail address nor @domain/],
       ["dkim generate example.org --selector s1", /add --algorithm/],
@@ -192,6 +208,7 @@ Deno.test("COMMANDS: words that make no sense are told apart before anything is 
       ["doctor", /the domain is missing/],
       ["doctor example.org --address here", /not an IP address: here/],
       ["doctor example.org example.net", /too many words: example\.net/],
+      ["migrate now", /takes no words/],
       ["trace xyz", /not a queue id/],
       ["queue list --limit many", /--limit takes a number/],
     ] as const

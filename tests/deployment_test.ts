@@ -34,6 +34,10 @@ Deno.test("Dockerfile: starts what `deno task serve` starts", async () => {
   assert.deepEqual(JSON.parse(entrypoint), tasks.serve.split(" "));
 });
 
+Deno.test("Dockerfile: the image has the libcrypto that signs", async () => {
+  assert.match((await instructions("RUN")).join("\n"), /apt-get install .*\blibssl3\b/);
+});
+
 Deno.test("Dockerfile: what it copies and caches exists and gets into the build", async () => {
   const kept = (await read(".dockerignore")).split("\n")
     .filter((line) => line.startsWith("!")).map((line) => line.slice(1));
@@ -54,6 +58,12 @@ Deno.test("sluice.service: starts what `deno task serve` starts", async () => {
   const unit = (await read("config/sluice.service")).replaceAll("\\\n", "");
   const words = /^ExecStart=\/usr\/local\/bin\/(.*)$/m.exec(unit)?.[1].split(/\s+/);
   assert.deepEqual(words, tasks.serve.split(" "));
+});
+
+Deno.test("sluice.service: its instructions keep the file with the secrets to root", async () => {
+  const lines = (await read("config/sluice.service")).split("\n");
+  const making = lines.filter((line) => line.startsWith("#   ") && line.endsWith("/sluice.env"));
+  assert.deepEqual(making.map((line) => line.split(" ").slice(3, 6)), [["install", "-m", "0600"]]);
 });
 
 Deno.test("compose.yaml: holds no password and gives none a default", async () => {

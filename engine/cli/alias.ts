@@ -1,10 +1,10 @@
 /** `alias add | remove | list` */
 import type { Alias, DirectoryAdmin } from "../store/directory.ts";
-import { localPartKey } from "../store/directory.ts";
+import { localPartKey, MAX_TARGETS } from "../store/directory.ts";
 import { isDomainName } from "../mail/domain.ts";
 import { parseMailbox } from "../mail/path.ts";
 import { addressOrDomain, addressText, noSuchDomain } from "./address.ts";
-import { allPages, type Command, onlyWord, UsageError } from "./command.ts";
+import { allPages, type Command, type CommandResult, onlyWord, UsageError } from "./command.ts";
 import { domainOf } from "./domain.ts";
 import { columns } from "./layout.ts";
 
@@ -13,7 +13,8 @@ export const aliasCommands: readonly Command[] = [
     noun: "alias",
     verb: "add",
     usage: "<address|@domain> <target>…",
-    summary: "Send mail for an address, or for all of a domain, on; several targets make a group.",
+    summary:
+      "Send mail for an address, or for all of a domain, on; several targets make a group. Users it leads to may send as it, unless the name is another user's.",
     example: "alias add sales@example.org ann@example.org bob@example.org",
     prepare: (input) => {
       const [from, ...to] = input.positionals;
@@ -28,6 +29,10 @@ export const aliasCommands: readonly Command[] = [
           const target = await storedTarget(directory, each);
           const outcome = await directory.addAlias({ ...alias, target });
           if (outcome === "no_such_domain") return noSuchDomain(alias.domain);
+          if (outcome === "full") {
+            for (const target of added) await directory.removeAlias(alias, target);
+            return tooLarge(addressText(alias));
+          }
           if (outcome === "added") added.push(target);
           if (await leadsNowhere(directory, each)) notes.push(`note: no such user: ${target}`);
         }
@@ -77,6 +82,9 @@ export const aliasCommands: readonly Command[] = [
         ? undefined
         : domainOf(onlyWord(input, "the domain"));
       return async ({ directory }) => {
+        if (domain !== undefined && await directory.domain(domain) === null) {
+          return noSuchDomain(domain);
+        }
         const rows = await allPages<Alias>((after) => directory.aliases({ domain, after }));
         const byName = Map.groupBy(rows, addressText);
         const aliases = Array.from(byName, ([alias, group]) => ({
@@ -97,6 +105,11 @@ interface Target {
   /** Empty for `@domain`. */
   readonly localPart: string;
   readonly domain: string;
+}
+
+function tooLarge(name: string): CommandResult {
+  const message = `${name} would lead to more than ${MAX_TARGETS} addresses: nothing was added`;
+  return { kind: "failed", message };
 }
 
 /** @throws {UsageError} */

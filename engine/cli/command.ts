@@ -40,11 +40,14 @@ export interface CliStores {
   readonly signingKeys: SigningKeyAdmin;
   readonly certificates: CertificateStore;
   /**
-   * Makes the server's secret key where there is none yet, so only those ask who need it.
-   * @throws {Error} when it is not the key that the secrets in the database were sealed with.
+   * Makes the server's secret key where there is none yet beside an embedded database, so only those
+   * ask who need it.
+   * @throws {Error} when it is not the key that the secrets in the database were sealed with, or none.
    */
   secrets(): Promise<SecretBox>;
   readonly resolver: Resolver;
+  /** The migrations that the database lacked until now, by name. */
+  readonly applied: readonly string[];
   /** Each of the server's stores, to be asked whether it is well. */
   readonly probes: readonly StoreProbe[];
   readonly settings: CliSettings;

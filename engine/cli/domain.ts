@@ -38,7 +38,7 @@ export const domainCommands: readonly Command[] = [
         const keys: NewSigningKey[] = [];
         for (const algorithm of algorithms) {
           const wish = { domain, algorithm, selector: null, state: "active" } as const;
-          const made = { secrets: await secrets(), nowMs: Date.now(), known: [] };
+          const made = { secrets: await secrets(), nowMs: Date.now() };
           keys.push(await makeSigningKey(wish, made));
         }
         if (!await directory.addDomain(domain)) {

@@ -122,20 +122,20 @@ function wishOf(input: CommandInput): Wish {
   };
 }
 
-/** @throws {UsageError} */
+/** A webhook's address in the form it is asked in. @throws {UsageError} */
 function transportOf(text: string): LocalTransport {
-  const transport = parseLocalTransport(text);
-  if (transport === null) {
-    throw new UsageError(
-      `not a way to deliver: ${text}; write maildir, lmtp:/path/of/socket, lmtp:host:port ` +
-        "or webhook:https://host/path",
-    );
-  }
+  const written = parseLocalTransport(text);
+  const url = written?.kind === "webhook" ? new URL(written.url) : null;
   // It is shown and logged, so what is secret about it must not stand in it.
-  if (transport.kind === "webhook" && /^[^/]*\/\/[^/?#]*@/.test(transport.url)) {
+  if (url !== null && (url.username !== "" || url.password !== "")) {
     throw new UsageError("--delivery: a webhook's address carries no password; it is signed");
   }
-  return transport;
+  const transport = url === null ? written : parseLocalTransport(`webhook:${url.href}`);
+  if (transport !== null) return transport;
+  throw new UsageError(
+    `not a way to deliver: ${text}; write maildir, lmtp:/path/of/socket, lmtp:host:port ` +
+      "or webhook:https://host/path",
+  );
 }
 
 /** @throws {UsageError} */

@@ -2,7 +2,7 @@
 import { generatePassword, MAX_PASSWORD_OCTETS } from "../crypto/password.ts";
 import { type CommandInput, optionOf, UsageError } from "./command.ts";
 
-/** `--password -` reads it from standard input, so that it stays out of the shell's history. */
+/** `--password -` reads it from standard input, so that it stays out of the shell's history and the process list. */
 export const PASSWORD_OPTION = { password: { type: "string", mayBeStdin: true } } as const;
 
 export interface NewPassword {

@@ -9,6 +9,7 @@ import {
   type Command,
   type CommandInput,
   type CommandResult,
+  optionOf,
   UsageError,
 } from "./command.ts";
 import { bareWords, commandOf, findCommand, type Found } from "./find.ts";
@@ -45,10 +46,21 @@ export async function runCli(words: readonly string[], context: CliContext): Pro
     context.out(help);
     return 0;
   }
+  if (bareWords(words, commands).length === 0) {
+    if (asJson) fail("there is no command", { try: "--help" });
+    else context.error(helpText(commands));
+    return 2;
+  }
   let found: Found | null = null;
   let run: Run;
   try {
     found = findCommand(words, commands);
+    for (const name of shownSecrets(found)) {
+      context.error(
+        `note: others on this machine can see what stands behind --${name}; ` +
+          `--${name} - reads it from standard input`,
+      );
+    }
     run = prepare(found.command, await withStdin(found, context.readLine));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -74,7 +86,7 @@ export async function runCli(words: readonly string[], context: CliContext): Pro
 function helpAskedFor(words: readonly string[], commands: readonly Command[]): string | null {
   const bare = bareWords(words, commands);
   const isAsked = words.includes("--help") || words.includes("-h") || bare[0] === "help";
-  if (bare.length > 0 && !isAsked) return null;
+  if (!isAsked) return null;
   const about = bare[0] === "help" ? bare.slice(1) : bare;
   const command = commandOf(about, commands);
   if (command !== null) return helpText([command]);
@@ -103,6 +115,16 @@ function prepare(command: Command, input: CommandInput): Run {
     await using stores = await open();
     return await run(stores);
   };
+}
+
+/** The options given in clear that could have been read from standard input. */
+function shownSecrets({ command, input }: Found): string[] {
+  return Object.entries(command.options ?? {})
+    .filter(([name, { mayBeStdin }]) => {
+      const given = optionOf(input, name);
+      return mayBeStdin === true && given !== null && given !== "-";
+    })
+    .map(([name]) => name);
 }
 
 /** The input with the option that was given as `-` read. @throws {UsageError} */

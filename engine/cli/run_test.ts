@@ -134,8 +134,24 @@ Deno.test("runCli: an option given as - is read from standard input, where it ma
   assert.match(empty.error, /nothing on standard input/);
 });
 
+Deno.test("runCli: a password among the words is noted, one from standard input is not", async () => {
+  const said = await run("user add a@b --password hunter2 --json");
+  assert.equal(said.code, 0);
+  assert.match(said.error, /^note: others [^\n]+; --password - reads it from standard input$/);
+  assert.doesNotMatch(said.error, /hunter2/);
+  assert.equal((await run("user add a@b --password -", "from stdin")).error, "");
+});
+
+Deno.test("runCli: no words at all are wrong usage, answered with how to use it", async () => {
+  const { out } = await run("help");
+  assert.deepEqual(await run(""), { code: 2, out: "", error: out });
+  const said = await run("--json");
+  assert.equal(said.code, 2);
+  assert.deepEqual(JSON.parse(said.out), { error: "there is no command", try: "--help" });
+});
+
 Deno.test("runCli: help is about what was named", async () => {
-  const all = await run("");
+  const all = await run("--help");
   assert.equal(all.code, 0);
   assert.match(all.out, /user add <address>[^]*trace <id>[^]*Examples:/);
   assert.doesNotMatch((await run("user add --help")).out, /app-password/);

@@ -49,7 +49,7 @@ export function sendCommands(submit: Submit): readonly Command[] {
     noun: "send",
     verb: "",
     usage: "--from <address> --to <address>[,<address>…] [--subject <text>] [--body <text>] " +
-      "[--user <address> --password <password>|-]",
+      "[--user <address> --password -|<password>]",
     summary: "Send a test message through the running server; with a user, by submission.",
     example: "send --from ann@example.org --to bob@example.net --user ann@example.org --password -",
     needs: "settings",
@@ -85,7 +85,7 @@ export function sendCommands(submit: Submit): readonly Command[] {
         if (queueId !== null) lines.push(`what becomes of it: ${PROGRAM} trace ${queueId}`);
         const { reply, refused } = outcome;
         return {
-          kind: "done",
+          kind: refused.length > 0 ? "faults" : "done",
           text: lines.join("\n"),
           json: { reply, queueId, refused },
         };
@@ -139,7 +139,7 @@ function credentialsOf(input: CommandInput): Submission["credentials"] {
   if (user === null && password === null) return null;
   if (user === null) throw new UsageError("the user is missing: --user <address>");
   if (password === null) {
-    throw new UsageError("the password is missing: --password <password>, or - for standard input");
+    throw new UsageError("the password is missing: --password - reads it from standard input");
   }
   return { user, password };
 }

@@ -25,7 +25,7 @@ export const userCommands: readonly Command[] = [
   {
     noun: "user",
     verb: "add",
-    usage: "<address> [--password <password>|-]",
+    usage: "<address> [--password -|<password>]",
     summary: "Add a mailbox; without a password, one is made and shown once.",
     example: "user add ann@example.org",
     options: PASSWORD_OPTION,
@@ -67,6 +67,9 @@ export const userCommands: readonly Command[] = [
         ? undefined
         : domainOf(onlyWord(input, "the domain"));
       return async ({ directory }) => {
+        if (domain !== undefined && await directory.domain(domain) === null) {
+          return noSuchDomain(domain);
+        }
         const users = await allPages<UserListing>((after) => directory.users({ domain, after }));
         return { kind: "done", text: columns(users.map(listed)), json: users.map(listedJson) };
       };
@@ -81,21 +84,23 @@ export const userCommands: readonly Command[] = [
     prepare: (input) => {
       const user = userOf(onlyWord(input, "the address"));
       return async ({ directory }) => {
-        const [account, mailbox, appPasswords, grants] = await Promise.all([
+        const [account, mailbox, appPasswords, grants, aliases] = await Promise.all([
           directory.account(user),
           directory.mailbox(user),
           directory.appPasswords(user),
           directory.grants(user),
+          directory.aliasesTo(user),
         ]);
         if (account === null || mailbox === null) return noSuchUser(user);
-        return shown(account, { quotaOctets: mailbox.quotaOctets, appPasswords, grants });
+        const { quotaOctets } = mailbox;
+        return shown(account, { quotaOctets, appPasswords, grants, aliases });
       };
     },
   },
   {
     noun: "user",
     verb: "password",
-    usage: "<address> [--password <password>|-]",
+    usage: "<address> [--password -|<password>]",
     summary: "Set a password; without one, it is made and shown once.",
     example: "user password ann@example.org",
     options: PASSWORD_OPTION,
@@ -123,15 +128,16 @@ interface ShownBesides {
   readonly quotaOctets: number | null;
   readonly appPasswords: readonly AppPassword[];
   readonly grants: readonly string[];
+  readonly aliases: readonly UserName[];
 }
 
 /** Everything but the secrets. */
 function shown(account: Account, besides: ShownBesides): CommandResult {
-  const { isDisabled, messagesPerHour, messagesPerDay, senders } = account;
+  const { isDisabled, messagesPerHour, messagesPerDay } = account;
   const { quotaOctets, appPasswords, grants } = besides;
   const user = addressText(account.user);
   const hasCramMd5 = account.sealedCramSecret !== null;
-  const aliases = senders.filter((sender) => !grants.includes(sender) && sender !== user);
+  const aliases = besides.aliases.map(addressText);
   const limit = (messages: number | null) => messages === null ? "the server's" : `${messages}`;
   return {
     kind: "done",
@@ -141,7 +147,7 @@ function shown(account: Account, besides: ShownBesides): CommandResult {
       ["limits", `${limit(messagesPerHour)} an hour, ${limit(messagesPerDay)} a day`],
       ["app passwords", listOr(appPasswords.map(appPasswordLine))],
       ["CRAM-MD5", hasCramMd5 ? "on" : "off"],
-      ["may send as", [user, ...grants, ...aliases]],
+      ["may send as", [user, ...grants, ...aliases.map(aliasLine)]],
     ]),
     json: {
       user,
@@ -159,6 +165,10 @@ function shown(account: Account, besides: ShownBesides): CommandResult {
 
 function appPasswordLine({ tag, label, createdAtMs }: AppPassword): string {
   return `${tag}  ${label}  since ${time(createdAtMs)}`;
+}
+
+function aliasLine(alias: string): string {
+  return alias.startsWith("@") ? `${alias}, names nobody else has` : alias;
 }
 
 function listOr(lines: readonly string[]): readonly string[] {

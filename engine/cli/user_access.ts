@@ -77,7 +77,7 @@ export const userAccessCommands: readonly Command[] = [
   {
     noun: "user",
     verb: "cram-md5 on",
-    usage: "<address> [--password <password>|-]",
+    usage: "<address> [--password -|<password>]",
     summary: "Let old devices log in by CRAM-MD5, with a password of its own, shown once.",
     example: "user cram-md5 on scanner@example.org",
     options: PASSWORD_OPTION,
@@ -127,7 +127,8 @@ export const userAccessCommands: readonly Command[] = [
     noun: "user",
     verb: "grant",
     usage: "<address> <sender>",
-    summary: "Let a user send as another address, as anybody @domain, or as anybody: *.",
+    summary:
+      "Let a user send as another address, even another user's, as anybody @domain, or as anybody: *.",
     example: "user grant ann@example.org sales@example.org",
     prepare: (input) => {
       const [address, text] = wordsOf(input, ["the address", "the sender"]);

@@ -19,14 +19,30 @@ const FORM = `${SECRET_KEY_OCTETS} octets in base64, as openssl rand -base64 32 
  * @throws {Error} one line without the secret, when a text is not a key or the file cannot be had.
  */
 export function readSecretKey(source: SecretKeySource): Uint8Array {
-  const { fromEnvironment, dataDir } = source;
+  return findSecretKey(source) ??
+    keyIn(keyPath(source), makeFile(keyPath(source), source.dataDir));
+}
+
+/**
+ * The same where there is one, and `null` where it would have to be made.
+ * @throws {Error} as `readSecretKey`.
+ */
+export function findSecretKey(source: SecretKeySource): Uint8Array | null {
+  const { fromEnvironment } = source;
   if (fromEnvironment !== null) {
     const key = parseSecretKey(fromEnvironment);
     if (key === null) throw new Error(`SECRET_KEY: expected ${FORM}`);
     return key;
   }
-  const path = `${dataDir}/secret.key`;
-  const text = readIfPresent(path) ?? makeFile(path, dataDir);
+  const text = readIfPresent(keyPath(source));
+  return text === null ? null : keyIn(keyPath(source), text);
+}
+
+function keyPath({ dataDir }: SecretKeySource): string {
+  return `${dataDir}/secret.key`;
+}
+
+function keyIn(path: string, text: string): Uint8Array {
   const key = parseSecretKey(text);
   if (key !== null) return key;
   // Never made anew by itself: what the right one sealed would be lost without a word.
@@ -68,6 +84,9 @@ function makeFile(path: string, dataDir: string): string {
     file.syncSync();
     // Linking, unlike renaming, does not replace the file of somebody who was faster.
     Deno.linkSync(temporary, path);
+    // What is sealed with it outlives a crash, so its name must, too.
+    using directory = Deno.openSync(dataDir, { read: true });
+    directory.syncSync();
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AlreadyExists)) {
       throw new Error(`${path}: cannot be made: ${reasonOf(cause)}`, { cause });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseSecretKey, readSecretKey } from "./secret_key.ts";
+import { findSecretKey, parseSecretKey, readSecretKey } from "./secret_key.ts";
 
 const HEX = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF";
 const OCTETS = Uint8Array.fromHex(HEX);
@@ -27,6 +27,16 @@ Deno.test("readSecretKey: the environment's key wins and leaves no file", () =>
     const dataDir = `${directory}/data`;
     assert.deepEqual(readSecretKey({ fromEnvironment: HEX, dataDir }), OCTETS);
     assert.throws(() => Deno.statSync(dataDir), Deno.errors.NotFound);
+  }));
+
+Deno.test("findSecretKey: finds the key there is, and makes none", () =>
+  inDirectory((directory) => {
+    const source = { fromEnvironment: null, dataDir: `${directory}/data` };
+    assert.equal(findSecretKey(source), null);
+    assert.throws(() => Deno.statSync(source.dataDir), Deno.errors.NotFound);
+    assert.deepEqual(findSecretKey({ ...source, fromEnvironment: HEX }), OCTETS);
+    const key = readSecretKey(source);
+    assert.deepEqual(findSecretKey(source), key);
   }));
 
 Deno.test("readSecretKey: is made once, for its owner only, and read from then on", () =>

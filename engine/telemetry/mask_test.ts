@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { maskUrl, maskUrlsIn } from "./mask.ts";
+import { maskUrl, maskUrlsIn, nameTag } from "./mask.ts";
 
 Deno.test("maskUrl: hides passwords, also those that should have been escaped", () => {
   assert.equal(maskUrl("redis://:hunter2@redis:6379/0"), "redis://:***@redis:6379/0");
@@ -17,4 +17,12 @@ Deno.test("maskUrlsIn: hides the passwords of all URLs of a text", () => {
     maskUrlsIn("no way to redis://:a@x nor postgres://b:c@y:1/d, at 10:30 for ann@z"),
     "no way to redis://:***@x nor postgres://b:***@y:1/d, at 10:30 for ann@z",
   );
+});
+
+Deno.test("nameTag: the same for the same name, and of no use without the key", () => {
+  const [key, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+  assert.match(nameTag("hunter2", key), /^unknown#[0-9a-f]{8}$/);
+  assert.equal(nameTag("hunter2", key), nameTag("hunter2", key));
+  assert.notEqual(nameTag("hunter2", key), nameTag("hunter3", key));
+  assert.notEqual(nameTag("hunter2", key), nameTag("hunter2", other));
 });

@@ -54,6 +54,7 @@ export async function openConsole(): Promise<Console> {
     signingKeys: postgresSigningKeys(sql, options),
     certificates: postgresCertificates(sql),
     secrets: () => Promise.resolve(box),
+    applied: [],
     probes: [{
       name: "embedded Postgres",
       ask: async () => {

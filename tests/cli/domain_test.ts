@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { MAX_TARGETS } from "../../engine/store/directory.ts";
 import { openConsole } from "./console.ts";
 
 Deno.test("cli: domains, their settings and their aliases", async (test) => {
@@ -69,7 +70,7 @@ Deno.test("cli: domains, their settings and their aliases", async (test) => {
       "set",
       "example.org",
       "--delivery",
-      `webhook:${url}`,
+      `webhook:${url.replace("https://hooks", "HTTPS:Hooks")}`,
     ]);
     assert.match(webhookSecret, /^\w{20}$/);
     const mailbox = await stores.directory.mailbox({ domain: "example.org", localPart: "ann" });
@@ -110,6 +111,20 @@ Deno.test("cli: domains, their settings and their aliases", async (test) => {
       (await run("alias list example.org")).out,
       "sales@example.org  -> Bob@example.net",
     );
+  });
+
+  await test.step("alias add: no more targets than the server follows", async () => {
+    const group = { domain: "example.org", localPart: "all" };
+    for (let i = 1; i < MAX_TARGETS; i++) {
+      await stores.directory.addAlias({ ...group, target: `${i}@example.net` });
+    }
+    const refused = await run("alias add all@example.org a@example.com b@example.com");
+    assert.equal(refused.code, 1);
+    assert.match(refused.error, /^all@example\.org would lead to more than 1000 addresses/);
+    const [{ targets }] = await json("alias list example.org");
+    assert.equal(targets.length, MAX_TARGETS - 1);
+    assert.equal((await run("alias add all@example.org a@example.com")).code, 0);
+    await json("alias remove all@example.org");
   });
 
   await test.step("a domain with users stays", async () => {

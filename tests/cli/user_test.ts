@@ -51,6 +51,11 @@ Deno.test("cli: users and what they may", async (test) => {
     assert.equal((await run("user list")).out, "ann@example.org\nbob@example.org");
     assert.equal((await run("user show eve@example.org")).error, "no such user: eve@example.org");
     assert.equal((await run("user quota eve@example.org 1G")).code, 1);
+    for (const noun of ["user", "alias"]) {
+      const said = await run(`${noun} list nodomain.test`);
+      assert.equal(said.code, 1);
+      assert.match(said.error, /^no such domain: nodomain\.test/);
+    }
   });
 
   await test.step("app-password add, list, remove: hashed as a whole, found by tag", async () => {
@@ -92,6 +97,11 @@ Deno.test("cli: users and what they may", async (test) => {
     const shown = await json("user show ann@example.org");
     assert.deepEqual(shown.grants.toSorted(), ["*", "@example.net", "boss@example.org"]);
     assert.deepEqual(shown.aliases, ["sales@example.org"]);
+    await json("alias add bob@example.org bob@example.org ann@example.org");
+    await json("alias add @example.org ann@example.org");
+    const { out } = await run("user show ann@example.org");
+    assert.match(out, /^ +@example\.org, names nobody else has$/m);
+    assert.doesNotMatch(out, /^ +bob@example\.org$/m);
     assert.match((await run("user grant ann@example.org *")).error, /already/);
     assert.equal((await run("user ungrant ann@example.org boss@example.org")).code, 0);
     assert.equal((await run("user ungrant ann@example.org boss@example.org")).code, 1);
