@@ -26,7 +26,7 @@ const MAX_LINES = 400;
 /** Values a concern takes from another one, and why a type or an interface would not do. */
 const SHARED_VALUES: Readonly<Record<string, string>> = {
   "smtp/data.ts > routing/expand.ts": "the spool's form of a recipient, a pure function",
-  "smtp/session_connection.ts > login/sasl.ts":
+  "smtp/login_dialogue.ts > login/sasl.ts":
     "what a client says to log in is read by pure functions",
   "delivery/courier.ts > store/dispatch.ts": "how many ids an entry holds, part of the interface",
   "delivery/settler.ts > store/dispatch.ts":

@@ -72,6 +72,8 @@ function emitOthers(): void {
   for (const hostile of HOSTILE) {
     const session = { sessionId: "s1", clientIp: "203.0.113.200" };
     logAuth.succeeded({ ...session, method: "PLAIN", user: hostile });
+    const lockout = { scope: "user", retryAfterMs: 1_000 } as const;
+    logAuth.lockedOut({ ...session, method: "PLAIN", user: hostile, ...lockout });
     logSpam.rejected({ ...session, reversePath: hostile, score: 9 });
     logMessage.accepted({
       ...session,
@@ -145,7 +147,7 @@ for (const options of FORMATS) {
 
   Deno.test(`fail2ban filter: finds nothing in other lines, ${name}`, { ignore }, async () => {
     const lines = logged(options, emitOthers);
-    assert.equal(lines.length, 4 * HOSTILE.length);
+    assert.equal(lines.length, 5 * HOSTILE.length);
     assert.deepEqual(await found(lines), []);
     assert.deepEqual(await found(inSyslog(lines)), []);
   });

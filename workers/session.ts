@@ -22,6 +22,7 @@ import { postgresSpool } from "../engine/store/postgres_spool.ts";
 import { nextGenerator } from "../engine/store/postgres_generators.ts";
 import type { AcceptedMessage, Spool } from "../engine/store/spool.ts";
 import { logOf } from "../engine/telemetry/log.ts";
+import { aliasFaultObserver } from "./alias_fault_observer.ts";
 import { dnsObserver } from "./delivery_observer.ts";
 import { loginServices } from "./session_login.ts";
 import { sessionObserver } from "./session_observer.ts";
@@ -61,7 +62,7 @@ runThread("session", async (thread) => {
   const services: SessionServices = {
     policy: policyOf(config),
     login: loginServices(config, {
-      accounts: directory,
+      directory,
       counters: openCounters(stores, log),
       secrets,
     }),
@@ -69,6 +70,7 @@ runThread("session", async (thread) => {
       directory,
       room: new NodeMailboxRoom({ root: `${config.dataDir}/mail`, now: Date.now, nonce: newNonce }),
       srsSecret,
+      onAliasFault: aliasFaultObserver(thread.metrics, { now }),
     }),
     outgoing: outgoingServices({
       hostname: config.serverHostname,
@@ -88,7 +90,7 @@ runThread("session", async (thread) => {
     newNonce,
     newQueueId: queueIdGenerator({ generator: await nextGenerator(sql), now: Date.now }),
     now: Date.now,
-    observer: sessionObserver(thread.metrics, memory),
+    observer: sessionObserver(thread.metrics, { memory, nameKey: secrets.derive("log names") }),
   };
   const servers = new Map<ListenerName, SessionServer>();
   for (const name of ["smtp", "submission", "smtps"] as const) {

@@ -6,21 +6,22 @@ import { sendingAnswer, sendingClaims } from "../engine/limits/sending_limit.ts"
 import { Authenticator, DEFAULT_LOGIN_LIMITS } from "../engine/login/authenticator.ts";
 import { failureDelayMs } from "../engine/login/lockouts.ts";
 import type { LoginServices } from "../engine/smtp/session.ts";
+import { ownsSender } from "../engine/smtp/submission.ts";
 import type { Counters } from "../engine/store/counters.ts";
-import type { AccountSource } from "../engine/store/directory.ts";
+import type { AccountSource, Directory } from "../engine/store/directory.ts";
 import { StoreUnavailableError } from "../engine/store/errors.ts";
 
 export function loginServices(
   config: Config,
   stores: {
-    readonly accounts: AccountSource;
+    readonly directory: Directory & AccountSource;
     readonly counters: Counters;
     readonly secrets: SecretBox;
   },
 ): LoginServices {
-  const { accounts, counters, secrets } = stores;
+  const { directory, counters, secrets } = stores;
   const authenticator = new Authenticator({
-    accounts,
+    accounts: directory,
     counters,
     verifyPassword,
     openSecret: (sealed, context) => secrets.open(sealed, context),
@@ -41,10 +42,17 @@ export function loginServices(
   };
   return {
     authenticate: (credentials, client) => authenticator.authenticate(credentials, client),
+    renew: (login) => authenticator.renew(login),
     failureDelayMs: (failures) => failureDelayMs(failures, { stepMs: config.authFailureDelayMs }),
+    owns: async (account, sender) =>
+      ownsSender(account, sender, {
+        answer: await directory.lookup(sender.domain, sender.localPart),
+      }),
     claim: async (account, recipients) => {
       const claims = sendingClaims(account, { recipients, limits });
       return sendingAnswer(claims, await counters.take(claims));
     },
+    giveBack: (account, recipients) =>
+      counters.giveBack(sendingClaims(account, { recipients, limits })),
   };
 }

@@ -1,11 +1,18 @@
 /** What sessions tell, as metrics and log lines. */
+import { namesUser } from "../engine/login/authenticator.ts";
 import type { MemoryBudget } from "../engine/smtp/memory_budget.ts";
 import type { ListenerName, SessionObserver } from "../engine/smtp/session.ts";
 import { logAuth, logMessage } from "../engine/telemetry/events.ts";
 import { logOf } from "../engine/telemetry/log.ts";
+import { nameTag } from "../engine/telemetry/mask.ts";
 import type { Metrics } from "../engine/telemetry/metrics.ts";
 
-export function sessionObserver(metrics: Metrics, memory: MemoryBudget): SessionObserver {
+/** @param options `nameKey`: under which names that are nobody's are logged, the same in all workers. */
+export function sessionObserver(
+  metrics: Metrics,
+  options: { readonly memory: MemoryBudget; readonly nameKey: Uint8Array },
+): SessionObserver {
+  const { memory, nameKey } = options;
   const log = logOf("session");
   const opened = byListener((listener) => metrics.connections.of({ listener }));
   const open = byListener((listener) => metrics.connectionsOpen.of({ listener }));
@@ -24,7 +31,8 @@ export function sessionObserver(metrics: Metrics, memory: MemoryBudget): Session
       metrics.sessions.of({ protocol, tls }).inc();
       metrics.octetsInFlight.set(memory.usedOctets);
     },
-    login(result, { sessionId, clientAddress: clientIp, method, name: user }) {
+    login(result, { sessionId, clientAddress: clientIp, method, name }) {
+      const user = namesUser(result) ? name : nameTag(name, nameKey);
       const event = { sessionId, clientIp, method, user };
       metrics.logins.of({ method, result: result.kind }).inc();
       switch (result.kind) {

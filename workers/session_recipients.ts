@@ -1,22 +1,27 @@
 /** Where forward-paths lead, for a session worker: the directory, return paths of ours, full mailboxes. */
 import type { NodeMailboxRoom } from "../engine/delivery/local/node_mailbox_room.ts";
-import { expandRecipient } from "../engine/routing/expand.ts";
+import { type AliasFault, expandRecipient } from "../engine/routing/expand.ts";
 import { takeBack } from "../engine/routing/srs.ts";
 import type { RecipientServices } from "../engine/smtp/session.ts";
 import type { Directory } from "../engine/store/directory.ts";
+
+/** What a message grows by on its way into a mailbox: Received, Return-Path, Delivered-To. */
+const TRACE_OCTETS = 1_024;
 
 export function recipientServices(parts: {
   readonly directory: Directory;
   readonly room: NodeMailboxRoom;
   readonly srsSecret: Uint8Array;
+  readonly onAliasFault: (fault: AliasFault) => void;
 }): RecipientServices {
-  const { directory, room, srsSecret } = parts;
+  const { directory, room, srsSecret, onAliasFault } = parts;
   return {
     expand: (mailbox, { mayRelay }) =>
       expandRecipient(mailbox, {
         lookup: (domain, localPart) => directory.lookup(domain, localPart),
         mayRelay,
         takeBack: (localPart) => takeBack(localPart, { secret: srsSecret, nowMs: Date.now() }),
+        onFault: onAliasFault,
       }),
     fullMailbox: async (recipient, sizeOctets) => {
       if (recipient.kind !== "local") return null;
@@ -24,7 +29,8 @@ export function recipientServices(parts: {
       const settings = await directory.mailbox({ domain, localPart: user });
       if (settings === null || settings.quotaOctets === null) return null;
       if (settings.transport.kind !== "maildir") return null;
-      const hasRoom = await room.hasRoom({ domain, user }, settings.quotaOctets, sizeOctets);
+      const neededOctets = sizeOctets + TRACE_OCTETS;
+      const hasRoom = await room.hasRoom({ domain, user }, settings.quotaOctets, neededOctets);
       return hasRoom ? null : settings.whenFull;
     },
   };

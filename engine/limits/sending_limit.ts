@@ -18,7 +18,9 @@ export type SendingAnswer =
     readonly limit: number;
     readonly per: "hour" | "day";
     readonly retryAfterMs: number;
-  };
+  }
+  /** More than the limit itself: waiting does not help. */
+  | { readonly kind: "too_many"; readonly limit: number; readonly per: "hour" | "day" };
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -52,6 +54,8 @@ export function sendingClaims(
 /** What the counters' answer to `sendingClaims` means. */
 export function sendingAnswer(claims: readonly Claim[], taken: Taken): SendingAnswer {
   if (taken.kind === "granted") return taken;
+  const never = claims.findIndex(({ amount, limit }) => amount > limit);
+  if (never >= 0) return { kind: "too_many", limit: claims[never].limit, per: PERIODS[never] };
   const { claim, retryAfterMs } = taken;
   return { kind: "refused", limit: claims[claim].limit, per: PERIODS[claim], retryAfterMs };
 }

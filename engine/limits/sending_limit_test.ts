@@ -35,6 +35,20 @@ Deno.test("sendingClaims: the hour ends a burst, the day ends a slow flood", asy
   assert.deepEqual(await send(5), { kind: "granted" });
 });
 
+Deno.test("sendingAnswer: what is more than a limit itself is never granted, even while less is not", async () => {
+  const counters = memoryCounters({ now: () => 0 });
+  const send = async (recipients: number, account = ann) => {
+    const claims = sendingClaims(account, { recipients, limits });
+    return sendingAnswer(claims, await counters.take(claims));
+  };
+  assert.deepEqual(await send(11), { kind: "too_many", limit: 10, per: "hour" });
+  assert.deepEqual(await send(10), { kind: "granted" });
+  assert.deepEqual(await send(11), { kind: "too_many", limit: 10, per: "hour" });
+  const fewADay = { ...ann, messagesPerDay: 5 };
+  assert.deepEqual(await send(6, fewADay), { kind: "too_many", limit: 5, per: "day" });
+  assert.equal((await send(5, fewADay)).kind, "refused");
+});
+
 Deno.test("sendingClaims: keys are short ASCII whatever the name", () => {
   const account = { ...ann, user: { domain: "bücher.example", localPart: "ü".repeat(200) } };
   for (const { key } of sendingClaims(account, { recipients: 1, limits })) {

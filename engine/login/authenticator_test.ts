@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { hashPassword } from "../crypto/password.ts";
-import { BOX, HOME, quickHash, said, told, world } from "./testdata/login_world.ts";
+import { type GrantedLogin, namesUser } from "./authenticator.ts";
+import type { Credentials } from "./sasl.ts";
+import { AWAY, BOX, HOME, quickHash, said, told, world } from "./testdata/login_world.ts";
 
 Deno.test("Authenticator: the right password lets in, by address or local part", async () => {
   const w = world();
@@ -25,7 +27,6 @@ Deno.test("Authenticator: each refusal costs one hash, whoever is named", async 
     ["ann@example.net", "right", "unknown_user", null],
     ["ann", "wrong", "wrong_password", hash],
     ["off", "wrong", "disabled", hash],
-    ["off", "right", "disabled", hash],
     ["off", "right", "disabled", hash],
   ];
   for (const [name, password, reason, comparedWith] of cases) {
@@ -142,4 +143,93 @@ Deno.test("Authenticator: a right password is remembered for a minute, if it sta
   w.compared.length = 0;
   assert.equal(await login("new"), "disabled");
   assert.equal(w.compared.length, 1);
+});
+
+Deno.test("Authenticator: what failed before from there is neither hashed nor counted again", async () => {
+  const w = world();
+  const hash = quickHash("right");
+  w.put("ann", hash);
+  w.put("off", hash, { isDisabled: true });
+  const auth = w.open();
+  const cases: [Credentials, string][] = [
+    [said("ann", "old"), "wrong_password"],
+    [said("nobody", "old"), "unknown_user"],
+    [said("off", "right"), "disabled"],
+    [said("ann", "right", "bob"), "not_allowed"],
+    [said("not a name", "right"), "malformed"],
+  ];
+  for (let i = 0; i < 50; i++) {
+    for (const [credentials, reason] of cases) {
+      assert.equal(told(await auth.authenticate(credentials, HOME)), reason);
+    }
+  }
+  assert.deepEqual(w.compared, [hash, null, hash]);
+  assert.equal(told(await auth.authenticate(said("ann", "right"), HOME)), "granted ann");
+  // What it failed at is another thing by now.
+  w.put("ann", quickHash("old"));
+  w.put("nobody", quickHash("old"));
+  w.put("off", hash);
+  for (const [name, password] of [["ann", "old"], ["nobody", "old"], ["off", "right"]]) {
+    const result = told(await auth.authenticate(said(name, password), HOME));
+    assert.equal(result, `granted ${name}`);
+  }
+});
+
+Deno.test("Authenticator: a login holds as long as what it was granted by", async () => {
+  const w = world();
+  const [own, phone] = [quickHash("own"), quickHash("Kx3p-abc")];
+  const sealedCramSecret = BOX.seal(Buffer.from("tanstaaf"), "cram ann@example.org");
+  const appPasswords = [{ tag: "Kx3p", passwordHash: phone }];
+  const whole = { appPasswords, sealedCramSecret };
+  w.put("ann", own, whole);
+  const auth = w.open();
+  const challenge = "<1.1@mx>";
+  const digestHex = createHmac("md5", "tanstaaf").update(challenge).digest("hex");
+  const cram = { kind: "cram-md5", method: "CRAM-MD5", name: "ann", challenge, digestHex } as const;
+  const logins: GrantedLogin[] = [];
+  for (const credentials of [said("ann", "own"), said("ann", "Kx3p-abc"), cram]) {
+    const result = await auth.authenticate(credentials, HOME);
+    assert.ok(result.kind === "granted");
+    logins.push(result);
+  }
+  const held = async () =>
+    await Promise.all(logins.map(async (login) => await auth.renew(login) !== null));
+  assert.deepEqual(await held(), [true, true, true]);
+  w.put("ann", quickHash("new"), whole);
+  assert.deepEqual(await held(), [false, true, true]);
+  w.put("ann", own, { ...whole, appPasswords: [] });
+  assert.deepEqual(await held(), [true, false, true]);
+  w.put("ann", own, { ...whole, sealedCramSecret: null });
+  assert.deepEqual(await held(), [true, true, false]);
+  w.put("ann", own, { ...whole, isDisabled: true });
+  assert.deepEqual(await held(), [false, false, false]);
+  w.put("ann", own, { ...whole, senders: ["@example.net"], messagesPerHour: 3 });
+  const renewed = await auth.renew(logins[0]);
+  assert.deepEqual(renewed?.account.senders, ["@example.net"]);
+  assert.equal(renewed?.account.messagesPerHour, 3);
+  w.remove("ann");
+  assert.deepEqual(await held(), [false, false, false]);
+});
+
+Deno.test("namesUser: only of a user's name, be it locked out", async () => {
+  const w = world({ limits: { userFailures: 1, addressFailures: 5 } });
+  w.put("ann", quickHash("right"));
+  w.put("off", quickHash("right"), { isDisabled: true });
+  const auth = w.open();
+  const cases: [Credentials, string, boolean][] = [
+    [said("off", "right"), "disabled", true],
+    [said("ann", "wrong"), "wrong_password", true],
+    [said("hunter2", "x"), "unknown_user", false],
+    [said("hunt er2", "x"), "malformed", false],
+    [said("hunter3", "x", "ann"), "not_allowed", false],
+    [said("ann", "right"), "locked out: address", false],
+  ];
+  for (const [credentials, end, isNamed] of cases) {
+    const result = await auth.authenticate(credentials, HOME);
+    assert.deepEqual([told(result), namesUser(result)], [end, isNamed]);
+  }
+  for (const [name, isNamed] of [["ann", true], ["hunter2", false]] as const) {
+    const result = await auth.authenticate(said(name, "right"), AWAY);
+    assert.deepEqual([told(result), namesUser(result)], ["locked out: user", isNamed]);
+  }
 });

@@ -12,8 +12,10 @@ function world(limits = { atOnce: 2, maxWaiting: 8, maxWaitingPerOrigin: 4 }) {
     get most() {
       return most;
     },
+    /** Of the origin that the name begins with; favoured where that is in capitals. */
     run(name: string) {
-      return queue.run(name[0], () => {
+      const isFavoured = /^[A-Z]/.test(name);
+      return queue.run(name[0].toLowerCase(), () => {
         begun.push(name);
         return new Promise<string>((resolve) => {
           running.set(name, () => {
@@ -22,7 +24,7 @@ function world(limits = { atOnce: 2, maxWaiting: 8, maxWaitingPerOrigin: 4 }) {
           });
           most = Math.max(most, running.size);
         });
-      });
+      }, { isFavoured });
     },
     async end(name: string) {
       running.get(name)!();
@@ -82,8 +84,30 @@ Deno.test("FairQueue: when full, a first turn displaces one of him who waits for
 
 Deno.test("FairQueue: work that fails makes room all the same", async () => {
   const queue = new FairQueue({ atOnce: 1, maxWaiting: 1, maxWaitingPerOrigin: 1 });
-  const failed = assert.rejects(queue.run("a", () => Promise.reject(new Error("no"))), /no/);
-  const next = queue.run("a", () => Promise.resolve("yes"));
+  const isFavoured = false;
+  const fail = () => Promise.reject(new Error("no"));
+  const failed = assert.rejects(queue.run("a", fail, { isFavoured }), /no/);
+  const next = queue.run("a", () => Promise.resolve("yes"), { isFavoured });
   await failed;
   assert.equal(await next, "yes");
+});
+
+Deno.test("FairQueue: any number of strangers leave room for the favoured, who go first", async () => {
+  const w = world({ atOnce: 1, maxWaiting: 3, maxWaitingPerOrigin: 2 });
+  const strangers = ["x1", "a1", "b1", "c1", "d1"].map((name) => w.run(name));
+  assert.equal(await strangers[4], "busy");
+  const favoured = ["E1", "F1", "A1", "G1"].map((name) => w.run(name));
+  assert.equal(await favoured[3], "busy");
+  await w.endAll();
+  assert.deepEqual(w.begun, ["x1", "E1", "F1", "A1", "a1", "b1", "c1"]);
+  assert.deepEqual(await Promise.all(favoured), ["E1", "F1", "A1", "busy"]);
+});
+
+Deno.test("FairQueue: of one origin one at once, favoured or not", async () => {
+  const w = world();
+  const ends = ["a1", "A1"].map((name) => w.run(name));
+  assert.deepEqual(w.begun, ["a1"]);
+  await w.endAll();
+  assert.deepEqual(await Promise.all(ends), ["a1", "A1"]);
+  assert.equal(w.most, 1);
 });

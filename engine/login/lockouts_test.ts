@@ -137,9 +137,80 @@ Deno.test("Lockouts: what is remembered of a user helps no guesser", async () =>
   await auth.authenticate(said("ann", "right"), HOME);
   for (let i = 0; i < 10; i++) await auth.authenticate(said("bob", `x ${i}`), AWAY);
   assert.equal(told(await auth.authenticate(said("ann", "right"), AWAY)), "locked out: address");
-  // Nor one who shares the address with the user: his eleventh try tells that he is locked out.
-  for (let i = 0; i < 11; i++) await auth.authenticate(said("bob", `x ${i}`), HOME);
+  // Nor one who shares the address with the user: guesses at this very name tell that he is locked out.
+  for (let i = 0; i < 20; i++) await auth.authenticate(said("ann", `guess ${i}`), HOME);
+  w.compared.length = 0;
+  assert.equal(told(await auth.authenticate(said("ann", "guess"), HOME)), "locked out: address");
   assert.equal(told(await auth.authenticate(said("ann", "right"), HOME)), "locked out: address");
+  assert.deepEqual(w.compared, []);
+});
+
+Deno.test("Lockouts: a colleague behind the same address keeps out nobody who is known there", async () => {
+  const w = world();
+  w.put("ann", quickHash("right"));
+  w.put("bob", quickHash("other"));
+  const auth = w.open();
+  await auth.authenticate(said("ann", "right"), HOME);
+  for (let i = 0; i < 11; i++) await auth.authenticate(said("bob", `x ${i}`), HOME);
+  assert.equal(told(await auth.authenticate(said("bob", "other"), HOME)), "locked out: address");
+  assert.equal(told(await auth.authenticate(said("ann", "right"), HOME)), "granted ann");
+  // Another worker hashes the password, and knows the address from the store.
+  assert.equal(told(await w.open().authenticate(said("ann", "right"), HOME)), "granted ann");
+  assert.equal(told(await auth.authenticate(said("ann", "wrong"), HOME)), "wrong_password");
+});
+
+Deno.test("Lockouts: one network guessing slowly locks no name for the others", async () => {
+  const w = world();
+  w.put("ann", quickHash("right"));
+  const auth = w.open();
+  let guesses = 0;
+  for (let minute = 0; minute < 24 * 60; minute++) {
+    w.state.nowMs += 60_000;
+    const result = await auth.authenticate(said("ann", `guess ${minute}`), HOME);
+    if (told(result) === "wrong_password") guesses++;
+    assert.notEqual(told(result), "locked out: user");
+  }
+  // As many an hour as two lockouts of an address take.
+  assert.ok(guesses >= 24 * 10 && guesses <= 25 * 20, `${guesses}`);
+  assert.equal(told(await auth.authenticate(said("ann", "right"), AWAY)), "granted ann");
+});
+
+Deno.test("Lockouts: whoever has a /48 has few budgets, not 65,536", async () => {
+  const w = world();
+  w.put("ann", quickHash("right"));
+  const auth = w.open();
+  const guessesFrom = async (address: (n: number) => string) => {
+    w.compared.length = 0;
+    for (let n = 0; n < 200; n++) {
+      await auth.authenticate(said(`user${n}`, "guess"), { address: address(n) });
+      await auth.authenticate(said("ann", `guess ${n}`), { address: address(n) });
+    }
+    return w.compared.length;
+  };
+  assert.equal(await guessesFrom((n) => `2001:db8:1:${n.toString(16)}::1`), 30);
+  assert.equal(await guessesFrom((n) => `2001:db8:2:${(n * 256).toString(16)}::1`), 100);
+  // And names are not locked by them.
+  const stranger = { address: "2001:db8:3::1" };
+  assert.equal(told(await auth.authenticate(said("ann", "right"), stranger)), "granted ann");
+});
+
+Deno.test("Lockouts: a try at a locked name counts against the network, once a password", async () => {
+  const w = world({ limits: { userFailures: 5 } });
+  w.put("ann", quickHash("right"));
+  const auth = w.open();
+  for (let i = 0; i < 5; i++) {
+    await auth.authenticate(said("ann", `guess ${i}`), { address: `198.51.100.${30 + i}` });
+  }
+  for (let i = 0; i < 20; i++) {
+    assert.equal(told(await auth.authenticate(said("ann", "right"), HOME)), "locked out: user");
+  }
+  w.compared.length = 0;
+  const ends = [];
+  for (let i = 0; i < 11; i++) {
+    ends.push(told(await auth.authenticate(said("ann", `x ${i}`), AWAY)));
+  }
+  assert.deepEqual(ends, [...Array(10).fill("locked out: user"), "locked out: address"]);
+  assert.deepEqual(w.compared, []);
 });
 
 Deno.test("Lockouts: names stand in no key of the counters", async () => {
@@ -154,7 +225,7 @@ Deno.test("Lockouts: names stand in no key of the counters", async () => {
   const auth = w.open();
   await auth.authenticate(said("ann", "right"), HOME);
   await auth.authenticate(said("ann", "wrong"), HOME);
-  assert.equal(keys.length, 3);
+  assert.equal(keys.length, 4);
   assert.ok(!keys.some((key) => key.includes("ann")), keys.join());
 });
 
@@ -203,4 +274,21 @@ Deno.test("Authenticator: 10,000 guesses from one address keep nobody else waiti
     assert.equal(ends.get("unknown_user"), hashes);
     if (addressFailures === 10) assert.equal(hashes, 10);
   }
+});
+
+Deno.test("Authenticator: strangers who wait keep out nobody who is known there", async () => {
+  const w = world({ limits: { queue: { atOnce: 1, maxWaiting: 8, maxWaitingPerOrigin: 2 } } });
+  w.put("ann", quickHash("right"));
+  await w.open().authenticate(said("ann", "right"), HOME);
+  const auth = w.open();
+  const guess = (n: number) =>
+    auth.authenticate(said("nobody", "guess"), { address: `198.51.100.${n}` });
+  const guesses = Array.from({ length: 9 }, (_, n) => guess(n));
+  assert.equal(told(await guess(9)), "unavailable: busy");
+  let hashed = 0;
+  for (const each of guesses) each.then(() => hashed++);
+  assert.equal(told(await auth.authenticate(said("ann", "right"), HOME)), "granted ann");
+  assert.ok(hashed <= 2, `behind ${hashed} others`);
+  const ends = (await Promise.all(guesses)).map(told);
+  assert.deepEqual(ends, Array(9).fill("unknown_user"));
 });

@@ -11,9 +11,20 @@ export function parseLoginName(name: string, defaultDomain: string): UserName | 
   return { domain, localPart: localPart.normalize("NFC").toLowerCase() };
 }
 
-/** What clients are told apart by: an IPv4 address, or the /64 of an IPv6 one. */
-export function networkOf(address: string): string {
+/** A client's own network in front, then those it lies in. */
+export type Networks = readonly [own: string, ...wider: string[]];
+
+/**
+ * What clients are told apart by: an IPv4 address, or the /64 of an IPv6 one. Behind that stand its /56
+ * and /48, since whoever is given one of those has all that lies within.
+ */
+export function networksOf(address: string): Networks {
   const ip = parseIp(address);
-  if (ip === null) return "unknown";
-  return isIpv4(ip) ? formatIp(ip) : `${formatIp([ip[0], ip[1], 0, 0])}/64`;
+  if (ip === null) return ["unknown"];
+  if (isIpv4(ip)) return [formatIp(ip)];
+  const network = (bits: number) => {
+    const second = (ip[1] >>> (64 - bits) << (64 - bits)) >>> 0;
+    return `${formatIp([ip[0], second, 0, 0])}/${bits}`;
+  };
+  return [network(64), network(56), network(48)];
 }

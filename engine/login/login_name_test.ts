@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { networkOf, parseLoginName } from "./login_name.ts";
+import { networksOf, parseLoginName } from "./login_name.ts";
 
 Deno.test("parseLoginName: a mailbox, or a local part of the default domain", () => {
   const ann = { domain: "example.org", localPart: "ann" };
@@ -23,12 +23,13 @@ Deno.test("parseLoginName: what is no mailbox is nobody's", () => {
   }
 });
 
-Deno.test("networkOf: an IPv4 address in either form, the /64 of an IPv6 one", () => {
-  assert.equal(networkOf("192.0.2.1"), "192.0.2.1");
-  assert.equal(networkOf("::ffff:192.0.2.1"), "192.0.2.1");
-  assert.equal(networkOf("2001:DB8:0:1::5"), "2001:db8:0:1::/64");
-  assert.equal(networkOf("2001:db8:0:1:ffff::"), "2001:db8:0:1::/64");
-  assert.notEqual(networkOf("2001:db8:0:2::5"), networkOf("2001:db8:0:1::5"));
-  assert.equal(networkOf("::1"), "::/64");
-  assert.equal(networkOf("nonsense \n"), "unknown");
+Deno.test("networksOf: an IPv4 address in either form, and what an IPv6 one lies in", () => {
+  assert.deepEqual(networksOf("192.0.2.1"), ["192.0.2.1"]);
+  assert.deepEqual(networksOf("::ffff:192.0.2.1"), ["192.0.2.1"]);
+  const networks = ["2001:db8:1:abcd::/64", "2001:db8:1:ab00::/56", "2001:db8:1::/48"];
+  assert.deepEqual(networksOf("2001:DB8:1:abcd::5"), networks);
+  assert.deepEqual(networksOf("2001:db8:1:abcd:ffff::"), networks);
+  assert.deepEqual(networksOf("ffff:ffff:ffff:ffff::1")[2], "ffff:ffff:ffff::/48");
+  assert.deepEqual(networksOf("::1"), ["::/64", "::/56", "::/48"]);
+  assert.deepEqual(networksOf("nonsense \n"), ["unknown"]);
 });

@@ -35,6 +35,13 @@ export type Expansion =
   }
   | { readonly kind: "refused"; readonly reply: Reply };
 
+/** What is wrong with an alias, for whoever minds the directory; no client mends it. */
+export type AliasFault =
+  /** The rest of the group gets the mail; `targets`, at least one, are no users or no addresses. */
+  | { readonly kind: "dead_targets"; readonly alias: string; readonly targets: readonly string[] }
+  /** It leads to too many, or through too many others: its mail is refused. */
+  | { readonly kind: "too_large" | "too_deep"; readonly alias: string };
+
 export interface ExpandOptions {
   /** @throws {StoreUnavailableError} */
   readonly lookup: (domain: string, localPart: string) => Promise<DirectoryAnswer>;
@@ -42,17 +49,21 @@ export interface ExpandOptions {
   readonly mayRelay: boolean;
   /** The sender behind a return path of ours; `null` when it is none, forged, or too old. */
   readonly takeBack: (localPart: string) => string | null;
+  /** Told of an alias each time it is met. */
+  readonly onFault?: (fault: AliasFault) => void;
 }
 
 /** Aliases that lead to aliases; deeper is somebody's mistake. */
 const MAX_DEPTH = 10;
+/** As many as one alias may lead to, here for all that are followed together. */
 const MAX_RECIPIENTS = 1_000;
 
 const UNKNOWN_USER = reply(550, "1.1", "No such mailbox here");
 const RELAY_DENIED = reply(550, "7.1", "Relaying denied");
 const UNUSABLE_LITERAL = reply(550, "1.2", "Address literal of no known kind");
-// RFC 3463 §3.5: 4.6 is a routing loop. Ours to mend, so the client may try again.
-const TOO_DEEP = reply(451, "4.6", "Aliases lead too far, try again later");
+// RFC 3463 §3.3. No 4yz, though the fault is ours: trying again for days mends no list.
+const TOO_LARGE = reply(550, "2.4", "Mailing list has too many members");
+const TOO_DEEP = reply(550, "2.4", "Mailing list leads through too many others");
 
 /** Expands one forward-path. @throws {StoreUnavailableError} */
 export async function expandRecipient(
@@ -72,6 +83,8 @@ export async function expandRecipient(
     case "alias":
       // A catch-all takes what is nobody's, and a return path is somebody's.
       return await takeBack(mailbox, options) ?? await follow(mailbox, answer, options);
+    case "too_large":
+      return await takeBack(mailbox, options) ?? unfollowed("too_large", mailbox, options);
   }
 }
 
@@ -96,37 +109,50 @@ async function takeBack(mailbox: Mailbox, options: ExpandOptions): Promise<Expan
   if (!/^SRS[01][=+-]/i.test(mailbox.localPart)) return null;
   const sender = options.takeBack(mailbox.localPart);
   if (sender === null) return refused(UNKNOWN_USER);
-  // Followed like an alias: the sender's domain may have become ours since.
-  return await follow(mailbox, { kind: "alias", targets: [sender], user: null }, options);
+  // Followed like an alias: the sender's domain may have become ours since. But it is nobody's to mend.
+  const answer = { kind: "alias", targets: [sender], user: null } as const;
+  return await follow(mailbox, answer, { ...options, onFault: undefined });
 }
 
 async function follow(
   first: Mailbox,
   answer: Extract<DirectoryAnswer, { kind: "alias" }>,
-  { lookup }: ExpandOptions,
+  options: ExpandOptions,
 ): Promise<Expansion> {
   const found = new Map<string, ExpandedRecipient>();
   const seen = new Set([keyOf(first)]);
   let level: Followed[] = [{ alias: first, answer }];
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth === MAX_DEPTH) return refused(TOO_DEEP);
+    if (depth === MAX_DEPTH) return unfollowed("too_deep", first, options);
     const next: Followed[] = [];
     for (const { alias, answer } of level) {
+      const dead: string[] = [];
       for (const target of answer.targets) {
         const mailbox = targetOf(target, alias);
-        if (mailbox === null) continue;
+        // Behind `@domain` it is the client who named nobody.
+        const isNamed = !target.startsWith("@");
+        if (mailbox === null) {
+          if (isNamed) dead.push(target);
+          continue;
+        }
         const key = keyOf(mailbox);
         // Whoever stands on his own alias keeps a copy in his own mailbox.
         if (key === keyOf(alias) && answer.user !== null) {
           found.set(key, local(mailbox, { domain: mailbox.domain, user: answer.user }));
         }
         if (seen.has(key)) continue;
+        // Without the first, which none of the places it leads to is.
+        if (seen.size - 1 === MAX_RECIPIENTS) return unfollowed("too_large", first, options);
         seen.add(key);
-        if (seen.size > MAX_RECIPIENTS) return refused(TOO_DEEP);
-        const led = await lookup(mailbox.domain, mailbox.localPart);
+        const led = await options.lookup(mailbox.domain, mailbox.localPart);
+        if (led.kind === "too_large") return unfollowed("too_large", mailbox, options);
         if (led.kind === "mailbox") found.set(key, local(mailbox, led));
         else if (led.kind === "alias") next.push({ alias: mailbox, answer: led });
         else if (led.kind === "not_local") found.set(key, remote(mailbox, first));
+        else if (isNamed) dead.push(target);
+      }
+      if (dead.length > 0) {
+        options.onFault?.({ kind: "dead_targets", alias: alias.mailbox, targets: dead });
       }
     }
     level = next;
@@ -138,6 +164,15 @@ async function follow(
 interface Followed {
   readonly alias: Mailbox;
   readonly answer: Extract<DirectoryAnswer, { kind: "alias" }>;
+}
+
+function unfollowed(
+  kind: "too_large" | "too_deep",
+  alias: Mailbox,
+  { onFault }: ExpandOptions,
+): Expansion {
+  onFault?.({ kind, alias: alias.mailbox });
+  return refused(kind === "too_large" ? TOO_LARGE : TOO_DEEP);
 }
 
 /** `@domain` keeps the alias' own local part. */

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { parseMailbox } from "../mail/path.ts";
-import { type ExpandedRecipient, expandRecipient, routedRecipient } from "./expand.ts";
+import {
+  type AliasFault,
+  type ExpandedRecipient,
+  expandRecipient,
+  routedRecipient,
+} from "./expand.ts";
 import type { DirectoryAnswer } from "./route.ts";
 import { forwardingPath, takeBack } from "./srs.ts";
 
@@ -9,13 +14,17 @@ interface World {
   readonly users?: readonly string[];
   readonly aliases?: Readonly<Record<string, readonly string[]>>;
   readonly mayRelay?: boolean;
+  /** Aliases with more targets than are read. */
+  readonly tooLarge?: readonly string[];
+  /** Filled with what was told of aliases. */
+  readonly faults?: AliasFault[];
 }
 
 const SRS = { secret: new Uint8Array(32).fill(7), nowMs: Date.UTC(2026, 0, 2) };
 
 /** Answers as the directory does, save for postmasters. */
-function lookupIn({ users = [], aliases = {} }: World) {
-  const names = [...users, ...Object.keys(aliases)];
+function lookupIn({ users = [], aliases = {}, tooLarge = [] }: World) {
+  const names = [...users, ...Object.keys(aliases), ...tooLarge];
   const domains = new Set(names.map((name) => name.slice(name.lastIndexOf("@") + 1)));
   return (domain: string, anyLocalPart: string): Promise<DirectoryAnswer> => {
     const localPart = anyLocalPart.toLowerCase();
@@ -23,6 +32,7 @@ function lookupIn({ users = [], aliases = {} }: World) {
       const address = `${name}@${domain}`;
       const user = users.includes(address) ? name : null;
       const targets = aliases[address];
+      if (tooLarge.includes(address)) return Promise.resolve({ kind: "too_large" });
       if (targets !== undefined) return Promise.resolve({ kind: "alias", targets, user });
       if (user !== null) return Promise.resolve({ kind: "mailbox", domain, user });
     }
@@ -48,6 +58,7 @@ async function expand(address: string, world: World): Promise<string | string[]>
     lookup: lookupIn(world),
     mayRelay: world.mayRelay ?? false,
     takeBack: (localPart) => takeBack(localPart, SRS),
+    onFault: (fault) => world.faults?.push(fault),
   });
   if (expansion.kind === "recipients") return expansion.recipients.map(shown);
   return `${expansion.reply.code} ${expansion.reply.enhancedStatus}`;
@@ -133,12 +144,70 @@ Deno.test("expandRecipient: neither depth nor breadth is without end (RFC 3463 ย
     ),
   });
   assert.deepEqual(await expand("a0@x.test", chain(10)), ["ann@x.test in ann@x.test"]);
-  assert.equal(await expand("a0@x.test", chain(11)), "451 4.4.6");
+  const faults: AliasFault[] = [];
+  assert.equal(await expand("a0@x.test", { ...chain(11), faults }), "550 5.2.4");
   const group = (size: number): World => ({
-    aliases: { "all@x.test": Array.from({ length: size }, (_, at) => `u${at}@out.test`) },
+    aliases: {
+      "all@x.test": ["all@x.test", "most@x.test", "last@out.test"],
+      "most@x.test": Array.from({ length: size - 2 }, (_, at) => `u${at}@out.test`),
+    },
+    faults,
   });
-  assert.equal((await expand("all@x.test", group(999))).length, 999);
-  assert.equal(await expand("all@x.test", group(1_000)), "451 4.4.6");
+  assert.equal((await expand("all@x.test", group(1_000))).length, 999);
+  assert.equal(await expand("all@x.test", group(1_001)), "550 5.2.4");
+  assert.deepEqual(faults, [
+    { kind: "too_deep", alias: "a0@x.test" },
+    { kind: "too_large", alias: "all@x.test" },
+  ]);
+});
+
+Deno.test("expandRecipient: a list too large to be read is refused for good, wherever it stands", async () => {
+  const faults: AliasFault[] = [];
+  const world = {
+    users: ["ann@x.test"],
+    aliases: { "all@x.test": ["ann@x.test", "list@x.test"] },
+    tooLarge: ["list@x.test"],
+    faults,
+  };
+  for (const name of ["list", "list+news", "all"]) {
+    assert.equal(await expand(`${name}@x.test`, world), "550 5.2.4", name);
+  }
+  assert.deepEqual(faults.map(({ kind, alias }) => `${kind} ${alias}`), [
+    "too_large list@x.test",
+    "too_large list+news@x.test",
+    "too_large list@x.test",
+  ]);
+});
+
+Deno.test("expandRecipient: a group with dead members goes to the rest, and is told of", async () => {
+  const faults: AliasFault[] = [];
+  const world = {
+    users: ["ann@x.test"],
+    aliases: {
+      "all@x.test": ["gone@x.test", "ann@x.test", "not an address", "team@x.test", "gone@x.test"],
+      "team@x.test": ["left@x.test", "gone@x.test"],
+      "@y.test": ["@x.test"],
+    },
+    faults,
+  };
+  const dead = (alias: string, targets: readonly string[]) => ({
+    kind: "dead_targets",
+    alias,
+    targets,
+  });
+  assert.deepEqual(await expand("all@x.test", world), ["ann@x.test in ann@x.test"]);
+  assert.deepEqual(faults.splice(0), [
+    dead("all@x.test", ["gone@x.test", "not an address"]),
+    dead("team@x.test", ["left@x.test"]),
+  ]);
+  // RFC 3463 ยง3.2: nobody is left.
+  assert.equal(await expand("team@x.test", world), "550 5.1.1");
+  assert.deepEqual(faults.splice(0), [dead("team@x.test", ["left@x.test", "gone@x.test"])]);
+  // A name that a client made up is no member of anything, nor is a sender who is gone.
+  assert.equal(await expand("eve@y.test", world), "550 5.1.1");
+  const back = forwardingPath("eve@x.test", { ...SRS, domain: "y.test" })!;
+  assert.equal(await expand(back, world), "550 5.1.1");
+  assert.deepEqual(faults, []);
 });
 
 Deno.test("expandRecipient: a bounce to a return path of ours finds the sender, a forged one nobody", async () => {

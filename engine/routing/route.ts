@@ -6,4 +6,6 @@ export type DirectoryAnswer =
   /** `user` is the directory's name of the mailbox, without what stands behind its `+`. */
   | { readonly kind: "mailbox"; readonly domain: string; readonly user: string }
   /** `targets`: mailboxes, and `@domain` for the same local part there. `user`: who has the name himself. */
-  | { readonly kind: "alias"; readonly targets: readonly string[]; readonly user: string | null };
+  | { readonly kind: "alias"; readonly targets: readonly string[]; readonly user: string | null }
+  /** An alias with more targets than one may have. */
+  | { readonly kind: "too_large" };

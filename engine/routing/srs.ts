@@ -50,7 +50,8 @@ export function forwardingPath(
 
 /**
  * Whom a bounce to this local part of ours is for; `null` when we did not make it, or too long ago.
- * Case may have been lost on the way.
+ * Case may have been lost on the way. Who sends it is not asked, as by postsrsd: not everything that
+ * reports or answers does so from the null reverse-path, and nobody is reached but the sender inside.
  */
 export function takeBack(localPart: string, { secret, nowMs }: SrsOptions): string | null {
   const match = /^SRS([01])[=+-]([^=]+)=(.*)$/is.exec(localPart);

@@ -37,7 +37,7 @@ class Notes {
       headroomOctets: 0,
       maxOctets: 1e6,
       announcedOctets: 0,
-      reserve: () => true,
+      memory: { reserve: () => true, release: () => {} },
     });
     this.stream.readMessage(reader, () => {
       const read = reader.finish();

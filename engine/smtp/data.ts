@@ -10,9 +10,11 @@ import { receivedField } from "../mail/received.ts";
 import { type Reply, reply } from "../mail/reply.ts";
 import { type ExpandedRecipient, routedRecipient } from "../routing/expand.ts";
 import type { AcceptedMessage } from "../store/spool.ts";
-import { type ReadMessage, type RefusedMessage, RoomyMessage } from "./message_reader.ts";
+import type { ReadMessage, RefusedMessage } from "./message_reader.ts";
+import { NO_MEMORY } from "./refusal.ts";
+import type { RoomyMessage } from "./roomy_message.ts";
 import type { Client, SessionPolicy, Transaction } from "./session.ts";
-import { checkSubmission, mendSubmission } from "./submission.ts";
+import { checkSubmission, mendSubmission, type OwnsSender } from "./submission.ts";
 
 /** Room for the fields a message gets on top; more than this is copied. */
 export function headroomOctets(client: Client): number {
@@ -31,17 +33,18 @@ export type DataDecision =
   | { readonly kind: "message"; readonly message: RoomyMessage; readonly header: HeaderSection }
   | { readonly kind: "refused"; readonly reply: Reply };
 
-/** Checks what was read, and mends what our own users' programs leave out. */
-export function decideData(
+/** Checks what was read, and mends what our own users' programs leave out. @throws {StoreUnavailableError} */
+export async function decideData(
   read: ReadMessage,
   context: {
     readonly client: Client;
     readonly policy: SessionPolicy;
+    readonly owns: OwnsSender;
     readonly nowMs: number;
     readonly nonce: string;
   },
-): DataDecision {
-  const { client, policy, nowMs, nonce } = context;
+): Promise<DataDecision> {
+  const { client, policy, owns, nowMs, nonce } = context;
   if (read.kind === "refused") return refused(refusedReply(read.reason, policy));
   const { message } = read;
   const header = readHeaderSection(message.octets);
@@ -52,19 +55,14 @@ export function decideData(
   if (!isSubmission(client)) return { kind: "message", message, header };
   const { account } = client;
 
-  const checked = checkSubmission(header, message.octets, { account });
+  const checked = await checkSubmission(header, message.octets, { account, owns });
   if (checked.kind === "refused") return checked;
   const messageId = `<${nonce}@${policy.hostname}>`;
-  const mended = mendSubmission(header, message.octets, { nowMs, messageId });
-  if (mended === message.octets) return { kind: "message", message, header };
-  const room = headroomOctets(client);
-  const roomy = new Uint8Array(room + mended.length);
-  roomy.set(mended, room);
-  return {
-    kind: "message",
-    message: new RoomyMessage(roomy, room, roomy.length),
-    header: readHeaderSection(mended),
-  };
+  const { added, removed } = mendSubmission(header, message.octets, { nowMs, messageId });
+  if (added === "" && removed.length === 0) return { kind: "message", message, header };
+  message.cut(removed);
+  message.prepend(Buffer.from(added));
+  return { kind: "message", message, header: readHeaderSection(message.octets) };
 }
 
 /** Whether a message is its author's own, fresh from his program (RFC 6409). */
@@ -107,19 +105,17 @@ export interface Copy {
   readonly recipients: readonly ExpandedRecipient[];
 }
 
-/** The message of one copy. The last copy takes the octets themselves, the ones before get their own. */
-export function composeMessage(
+/** What stands in front of the message in one copy: our trace field, then what the copy has on top. */
+export function frontOf(
   copy: Copy,
   context: {
-    readonly message: RoomyMessage;
-    readonly isLast: boolean;
     readonly transaction: Transaction;
     readonly arrival: Arrival;
     readonly policy: SessionPolicy;
     readonly nowMs: number;
   },
-): AcceptedMessage {
-  const { message, isLast, transaction, arrival, policy, nowMs } = context;
+): Uint8Array {
+  const { transaction, arrival, policy, nowMs } = context;
   const [onlyRecipient, another] = transaction.named;
   const received = receivedField({
     heloName: arrival.heloName,
@@ -132,19 +128,42 @@ export function composeMessage(
     recipient: another === undefined ? onlyRecipient : null,
     acceptedAtMs: nowMs,
   });
-  const { octets } = message;
-  const roomy = isLast ? message : new RoomyMessage(octets, 0, octets.length);
-  roomy.prepend(Buffer.from(received + copy.onTop, "utf8"));
+  return Buffer.from(received + copy.onTop, "utf8");
+}
+
+/** What the copies take beside the message, whose own octets go to the last one if there is room in front. */
+export function copiedOctets(message: RoomyMessage, fronts: readonly Uint8Array[]): number {
+  const copied = fronts.filter((front, index) =>
+    index < fronts.length - 1 || front.length > message.roomOctets
+  );
+  return copied.reduce((sum, front) => sum + front.length + message.octets.length, 0);
+}
+
+/** The message of one copy; the last copy takes the octets themselves, the ones before get their own. */
+export function composeMessage(
+  copy: Copy,
+  context: {
+    readonly message: RoomyMessage;
+    readonly front: Uint8Array;
+    readonly isLast: boolean;
+    readonly transaction: Transaction;
+    readonly arrival: Arrival;
+    readonly nowMs: number;
+  },
+): AcceptedMessage {
+  const { message, front, isLast, transaction, arrival, nowMs } = context;
+  if (isLast) message.prepend(front);
   return {
     id: copy.id,
     acceptedAtMs: nowMs,
     reversePath: copy.reversePath,
-    bodyType: transaction.bodyType,
+    // RFC 6152 §3: the next hop is told what the octets are, even where the client did not say so.
+    bodyType: message.isEightBit ? "8bitmime" : transaction.bodyType,
     smtpUtf8: transaction.smtpUtf8,
     clientAddress: arrival.client.address,
     heloName: arrival.heloName,
     protocol: arrival.protocol,
-    octets: roomy.octets,
+    octets: isLast ? message.octets : message.copyBehind(front),
     recipients: copy.recipients.map(routedRecipient),
   };
 }
@@ -162,7 +181,7 @@ function refusedReply(reason: RefusedMessage, policy: SessionPolicy): Reply {
         `Message exceeds the fixed maximum of ${policy.maxMessageOctets} octets`,
       );
     case "no_memory":
-      return reply(452, "3.1", "Too much mail in flight, try again later");
+      return NO_MEMORY;
     case "bare_line_end":
       return reply(550, "6.0", "Message has a bare CR or LF; lines end in CRLF (RFC 5321 2.3.8)");
     case "nul":

@@ -2,10 +2,18 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { queueIdGenerator } from "../mail/queue_id.ts";
 import type { ExpandedRecipient } from "../routing/expand.ts";
-import { composeMessage, decideData, headroomOctets, splitRecipients } from "./data.ts";
-import { type ReadMessage, RoomyMessage } from "./message_reader.ts";
+import {
+  composeMessage,
+  copiedOctets,
+  decideData,
+  frontOf,
+  headroomOctets,
+  splitRecipients,
+} from "./data.ts";
+import type { ReadMessage } from "./message_reader.ts";
+import { RoomyMessage } from "./roomy_message.ts";
 import type { Client, Transaction } from "./session.ts";
-import { ANN, POLICY, STRANGER } from "./testdata/policy.ts";
+import { ANN, owns, POLICY, STRANGER } from "./testdata/policy.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const ID = queueIdGenerator({ generator: 7, now: () => NOW_MS })();
@@ -26,7 +34,7 @@ function remote(forwardPath: string, forwardedBy: string | null): ExpandedRecipi
 function transaction(named: readonly string[] = ["ann@example.org"]): Transaction {
   return {
     reversePath: "a@example.net",
-    bodyType: "8bitmime",
+    bodyType: "7bit",
     smtpUtf8: false,
     announcedOctets: 0,
     named: new Set(named),
@@ -38,6 +46,7 @@ function decide(read: ReadMessage, client: Client = STRANGER) {
   return decideData(read, {
     client,
     policy: POLICY,
+    owns,
     nowMs: NOW_MS,
     nonce: "nonce",
   });
@@ -48,7 +57,11 @@ function roomy(text: string): RoomyMessage {
   const headroom = headroomOctets(STRANGER);
   const octets = new Uint8Array(headroom + content.length);
   octets.set(content, headroom);
-  return new RoomyMessage(octets, headroom, octets.length);
+  return new RoomyMessage(octets, {
+    startOctet: headroom,
+    endOctet: octets.length,
+    isEightBit: content.some((octet) => octet > 127),
+  });
 }
 
 function message(text: string): ReadMessage {
@@ -57,14 +70,13 @@ function message(text: string): ReadMessage {
 
 function compose(text: string, options: { named?: readonly string[]; onTop?: string } = {}) {
   const ours = transaction(options.named);
-  return composeMessage({
+  const copy = {
     id: ID,
     reversePath: ours.reversePath,
     onTop: options.onTop ?? "",
     recipients: [...ours.recipients.values()],
-  }, {
-    message: roomy(text),
-    isLast: true,
+  };
+  const context = {
     transaction: ours,
     arrival: {
       client: STRANGER,
@@ -74,7 +86,9 @@ function compose(text: string, options: { named?: readonly string[]; onTop?: str
     },
     policy: POLICY,
     nowMs: NOW_MS,
-  });
+  };
+  const front = frontOf(copy, context);
+  return composeMessage(copy, { ...context, message: roomy(text), front, isLast: true });
 }
 
 function textOf({ octets }: { readonly octets: Uint8Array }): string {
@@ -113,6 +127,20 @@ Deno.test("composeMessage: several recipients do not learn of each other (RFC 53
   assert.doesNotMatch(textOf(composed), /ann|bob/);
 });
 
+Deno.test("composeMessage: eight-bit octets are announced though the client did not (RFC 6152 §3)", () => {
+  assert.equal(compose("Subject: x\r\n\r\n\x7f\r\n").bodyType, "7bit");
+  assert.equal(compose("Subject: x\r\n\r\n\x80\r\n").bodyType, "8bitmime");
+});
+
+Deno.test("copiedOctets: counts each copy, and the last one only if it finds no room in the message", () => {
+  const message = roomy("Subject: x\r\n\r\n");
+  const [small, large] = [message.roomOctets, message.roomOctets + 1].map((n) => new Uint8Array(n));
+  const size = message.octets.length;
+  assert.equal(copiedOctets(message, [small]), 0);
+  assert.equal(copiedOctets(message, [large]), large.length + size);
+  assert.equal(copiedOctets(message, [large, large, small]), 2 * (large.length + size));
+});
+
 Deno.test("composeMessage: an empty message is one", () => {
   assert.match(textOf(compose("")), /^Received: [^]*\r\n$/);
 });
@@ -132,32 +160,44 @@ Deno.test("splitRecipients: what our domains forward goes apart, a copy for each
   });
 });
 
-Deno.test("decideData: a user's message is checked and mended, a stranger's is neither (RFC 6409 §8)", () => {
+Deno.test("decideData: a user's message is checked and mended, a stranger's is neither (RFC 6409 §8)", async () => {
   const bare = "From: ann@example.org\r\nBcc: bob@example.org\r\n\r\ntext\r\n";
-  const mended = decide(message(bare), ANN);
+  const mended = await decide(message(bare), ANN);
   assert.ok(mended.kind === "message");
   const text = textOf(mended.message);
   assert.match(text, /^Message-ID: <nonce@mx\.example\.org>\r$/im);
   assert.match(text, /^Date: Fri, 02 Jan 2026 03:04:05 \+0000\r$/im);
   assert.doesNotMatch(text, /bob/);
   assert.equal(mended.header.count("Date"), 1);
-  const left = decide(message(bare));
+  const left = await decide(message(bare));
   assert.ok(left.kind === "message");
   assert.equal(textOf(left.message), bare);
-  const foreign = decide(message("From: boss@example.org\r\n\r\n"), ANN);
+  const foreign = await decide(message("From: boss@example.org\r\n\r\n"), ANN);
   assert.ok(foreign.kind === "refused");
   assert.equal(foreign.reply.code, 550);
 });
 
-Deno.test("decideData: too many Received fields are a loop, those in the body are not (RFC 5321 §6.3)", () => {
+Deno.test("decideData: mends a message where it lies", async () => {
+  const read = message("From: ann@example.org\r\nBcc: bob@example.org\r\n\r\ntext\r\n");
+  assert.ok(read.kind === "message");
+  const { buffer, byteOffset, byteLength } = read.message.octets;
+  const decision = await decide(read, ANN);
+  assert.ok(decision.kind === "message");
+  const { octets } = decision.message;
+  assert.equal(octets.buffer, buffer);
+  assert.equal(octets.byteOffset + octets.byteLength, byteOffset + byteLength);
+});
+
+Deno.test("decideData: too many Received fields are a loop, those in the body are not (RFC 5321 §6.3)", async () => {
   const hop = "received: from a by b; Fri, 02 Jan 2026 03:04:05 +0000\r\n";
-  assert.equal(decide(message(`${hop.repeat(5)}\r\n${hop.repeat(9)}`)).kind, "message");
-  const looping = decide(message(`Subject: x\r\n${hop.repeat(6)}\r\n`));
+  const passing = await decide(message(`${hop.repeat(5)}\r\n${hop.repeat(9)}`));
+  assert.equal(passing.kind, "message");
+  const looping = await decide(message(`Subject: x\r\n${hop.repeat(6)}\r\n`));
   assert.ok(looping.kind === "refused");
   assert.deepEqual([looping.reply.code, looping.reply.enhancedStatus], [554, "5.4.6"]);
 });
 
-Deno.test("decideData: says why what was read is no message", () => {
+Deno.test("decideData: says why what was read is no message", async () => {
   const replies = {
     too_large: "552 5.3.4",
     no_memory: "452 4.3.1",
@@ -165,7 +205,7 @@ Deno.test("decideData: says why what was read is no message", () => {
     nul: "550 5.6.0",
   } as const;
   for (const [reason, expected] of Object.entries(replies)) {
-    const decision = decide({ kind: "refused", reason: reason as keyof typeof replies });
+    const decision = await decide({ kind: "refused", reason: reason as keyof typeof replies });
     assert.ok(decision.kind === "refused");
     assert.equal(`${decision.reply.code} ${decision.reply.enhancedStatus}`, expected);
   }

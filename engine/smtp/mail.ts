@@ -2,8 +2,9 @@
 import type { BodyType } from "../mail/envelope.ts";
 import { parseMailCommand, type PathFault } from "../mail/path.ts";
 import { type Reply, reply } from "../mail/reply.ts";
+import { NO_MEMORY } from "./refusal.ts";
 import type { Client, SessionPolicy, Transaction } from "./session.ts";
-import { ownsSender } from "./submission.ts";
+import type { OwnsSender } from "./submission.ts";
 
 export type MailDecision =
   | { readonly kind: "begun"; readonly transaction: Transaction; readonly reply: Reply }
@@ -13,12 +14,17 @@ const KNOWN = new Set(["SIZE", "BODY", "SMTPUTF8"]);
 /** RFC 4954 §5: who logged in may say who gave him the message, and is not believed. */
 const KNOWN_FROM_USERS = new Set([...KNOWN, "AUTH"]);
 
-/** @param argument what stands behind `MAIL FROM:`. */
-export function decideMail(
+/** @param argument what stands behind `MAIL FROM:`. @throws {StoreUnavailableError} */
+export async function decideMail(
   argument: Uint8Array,
-  context: { readonly client: Client; readonly policy: SessionPolicy; readonly isFull: boolean },
-): MailDecision {
-  const { client, policy, isFull } = context;
+  context: {
+    readonly client: Client;
+    readonly policy: SessionPolicy;
+    readonly owns: OwnsSender;
+    readonly isFull: boolean;
+  },
+): Promise<MailDecision> {
+  const { client, policy, owns, isFull } = context;
   const path = parseMailCommand(argument);
   if (path.kind === "fault") return refused(mailFaultReply(path.fault));
   const known = client.listener === "smtp" ? KNOWN : KNOWN_FROM_USERS;
@@ -43,10 +49,10 @@ export function decideMail(
   if (client.listener !== "smtp" && !client.mayRelay) {
     return refused(reply(530, "7.0", "Authentication required"));
   }
-  if (client.account !== null && path.mailbox !== "" && !ownsSender(client.account, path)) {
+  if (client.account !== null && path.mailbox !== "" && !await owns(client.account, path)) {
     return refused(reply(553, "7.1", "Sender address is not yours"));
   }
-  if (isFull) return refused(reply(452, "3.1", "Too much mail in flight, try again later"));
+  if (isFull) return refused(NO_MEMORY);
   return {
     kind: "begun",
     reply: reply(250, "1.0", "Sender ok"),

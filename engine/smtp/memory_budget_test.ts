@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MemoryBudget } from "./memory_budget.ts";
+import { MemoryBudget, MemoryShare } from "./memory_budget.ts";
 
 Deno.test("MemoryBudget: grants up to its limit, and again what was given back", () => {
   const budget = new MemoryBudget(100);
@@ -36,4 +36,47 @@ Deno.test("MemoryBudget: what is held is what was granted, and never above the l
       assert.ok(budget.usedOctets <= 1000);
     }
   }));
+});
+
+Deno.test("MemoryShare: gives back what is left of all it was granted", () => {
+  const budget = new MemoryBudget(1000);
+  const [ours, others] = [new MemoryShare(budget), new MemoryShare(budget)];
+  assert.equal(ours.reserve(600), true);
+  assert.equal(others.reserve(300), true);
+  assert.equal(ours.reserve(200), false);
+  ours.release(100);
+  assert.equal(ours.reserve(200), true);
+  assert.equal(budget.usedOctets, 1000);
+  ours.releaseAll();
+  ours.releaseAll();
+  assert.equal(budget.usedOctets, 300);
+});
+
+Deno.test("MemoryShare: recipients leave their message room, whatever others hold", () => {
+  const budget = new MemoryBudget(1000);
+  const [ours, others] = [new MemoryShare(budget), new MemoryShare(budget)];
+  assert.equal(ours.reserveForRecipients(250), true);
+  assert.equal(ours.reserveForRecipients(1), false);
+  assert.equal(others.reserveForRecipients(250), true);
+  assert.equal(ours.reserve(500), true);
+});
+
+Deno.test("MemoryShare.couldReserve: tells what is too much now from what always will be", () => {
+  const budget = new MemoryBudget(1000);
+  const [ours, others] = [new MemoryShare(budget), new MemoryShare(budget)];
+  others.reserve(500);
+  ours.reserve(400);
+  assert.equal(ours.reserve(600), false);
+  assert.equal(ours.couldReserve(600), true);
+  assert.equal(ours.couldReserve(601), false);
+});
+
+Deno.test("MemoryShare.close: what comes late is granted nothing", () => {
+  const budget = new MemoryBudget(1000);
+  const share = new MemoryShare(budget);
+  share.reserve(400);
+  share.close();
+  assert.equal(share.reserveForRecipients(1), false);
+  assert.equal(share.reserve(1), false);
+  assert.equal(budget.usedOctets, 0);
 });

@@ -3,6 +3,7 @@
  * pass and one buffer (RFC 5321 §4.5.2). Only CRLF.CRLF ends it; a line end that is not CRLF spoils it
  * (§2.3.8), so that no two servers can disagree about where it ends.
  */
+import { RoomyMessage } from "./roomy_message.ts";
 
 export type ReadMessage =
   | { readonly kind: "message"; readonly message: RoomyMessage }
@@ -17,8 +18,11 @@ export interface MessageReaderOptions {
   readonly maxOctets: number;
   /** What the client announced with SIZE, or 0. */
   readonly announcedOctets: number;
-  /** Asks for memory; what was granted is the caller's to give back. */
-  readonly reserve: (octets: number) => boolean;
+  /** What the message is kept in comes from here, and is the caller's to give back in the end. */
+  readonly memory: {
+    reserve(octets: number): boolean;
+    release(octets: number): void;
+  };
 }
 
 const CR = 13;
@@ -37,36 +41,6 @@ enum State {
   AfterDotCr,
 }
 
-/** A message with room in front of it. */
-export class RoomyMessage {
-  #octets: Uint8Array<ArrayBuffer>;
-  #start: number;
-  #end: number;
-
-  constructor(octets: Uint8Array<ArrayBuffer>, start: number, end: number) {
-    this.#octets = octets;
-    this.#start = start;
-    this.#end = end;
-  }
-
-  get octets(): Uint8Array<ArrayBuffer> {
-    return this.#octets.subarray(this.#start, this.#end);
-  }
-
-  /** Puts octets in front, without copying the message while there is room. */
-  prepend(front: Uint8Array): void {
-    if (front.length > this.#start) {
-      const moved = new Uint8Array(front.length + this.#end - this.#start);
-      moved.set(this.octets, front.length);
-      this.#octets = moved;
-      this.#start = front.length;
-      this.#end = moved.length;
-    }
-    this.#start -= front.length;
-    this.#octets.set(front, this.#start);
-  }
-}
-
 export class MessageReader {
   readonly #options: MessageReaderOptions;
   #buffer: Uint8Array<ArrayBuffer>;
@@ -74,27 +48,23 @@ export class MessageReader {
   #state = State.LineStart;
   #refused: RefusedMessage | null = null;
   #readOctets = 0;
-  #reservedOctets = 0;
+  /** All octets of the message, one laid upon the other. */
+  #bits = 0;
 
   constructor(options: MessageReaderOptions) {
     this.#options = options;
-    const { headroomOctets, announcedOctets, maxOctets } = options;
+    const { headroomOctets, announcedOctets, maxOctets, memory } = options;
     const announced = Math.min(announcedOctets, maxOctets, MAX_INITIAL_OCTETS);
     const room = headroomOctets + Math.max(INITIAL_OCTETS, announced);
     this.#end = headroomOctets;
     this.#buffer = new Uint8Array(0);
-    if (this.#reserve(room)) this.#buffer = new Uint8Array(room);
+    if (memory.reserve(room)) this.#buffer = new Uint8Array(room);
     else this.#refused = "no_memory";
   }
 
   /** Octets of the message so far, as sent. */
   get readOctets(): number {
     return this.#readOctets;
-  }
-
-  /** Octets reserved so far; the message itself may have moved to another thread since. */
-  get reservedOctets(): number {
-    return this.#reservedOctets;
   }
 
   /**
@@ -105,14 +75,20 @@ export class MessageReader {
     let state = this.#state;
     let keepFrom = 0;
     let at = 0;
+    let octet = 0;
+    let bits = 0;
     const { length } = chunk;
     for (; at < length; at++) {
       // Most octets are neither line ends nor dots behind them: a loop of its own for those.
       if (state === State.Text) {
-        while (at < length && chunk[at] > CR) at++;
+        while (at < length && (octet = chunk[at]) > CR) {
+          bits |= octet;
+          at++;
+        }
         if (at === length) break;
       }
-      const octet = chunk[at];
+      octet = chunk[at];
+      bits |= octet;
       if (state === State.AfterCr) {
         if (octet === LF) {
           state = State.LineStart;
@@ -135,6 +111,7 @@ export class MessageReader {
         keepFrom = at;
       } else if (state === State.AfterDotCr) {
         if (octet === LF) {
+          this.#bits |= bits;
           this.#readOctets += at + 1;
           return at + 1;
         }
@@ -149,6 +126,7 @@ export class MessageReader {
     }
     if (state < State.AfterDot) this.#keep(chunk, keepFrom, at);
     this.#state = state;
+    this.#bits |= bits;
     this.#readOctets += chunk.length;
     return -1;
   }
@@ -158,7 +136,11 @@ export class MessageReader {
     if (this.#refused !== null) return { kind: "refused", reason: this.#refused };
     return {
       kind: "message",
-      message: new RoomyMessage(this.#buffer, this.#options.headroomOctets, this.#end),
+      message: new RoomyMessage(this.#buffer, {
+        startOctet: this.#options.headroomOctets,
+        endOctet: this.#end,
+        isEightBit: this.#bits > 127,
+      }),
     };
   }
 
@@ -183,20 +165,18 @@ export class MessageReader {
   }
 
   #grow(needed: number): boolean {
-    const length = Math.max(needed, this.#buffer.length * 2);
-    if (!this.#reserve(length - this.#buffer.length)) {
+    const { headroomOctets, maxOctets, memory } = this.#options;
+    const doubled = Math.max(needed, this.#buffer.length * 2);
+    const length = Math.min(doubled, headroomOctets + maxOctets);
+    // While the octets move, the message is there twice.
+    if (!memory.reserve(length)) {
       this.#refuse("no_memory");
       return false;
     }
     const grown = new Uint8Array(length);
     grown.set(this.#buffer.subarray(0, this.#end));
+    memory.release(this.#buffer.length);
     this.#buffer = grown;
-    return true;
-  }
-
-  #reserve(octets: number): boolean {
-    if (!this.#options.reserve(octets)) return false;
-    this.#reservedOctets += octets;
     return true;
   }
 }

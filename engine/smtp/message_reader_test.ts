@@ -2,16 +2,36 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { stuffDots } from "../delivery/dot_stuffing.ts";
-import { MessageReader, type MessageReaderOptions, RoomyMessage } from "./message_reader.ts";
+import { MessageReader, type MessageReaderOptions } from "./message_reader.ts";
 
 const HEADROOM = 16;
+const ENDLESS = { reserve: () => true, release: () => {} };
+
+/** Memory up to a limit, and the most that was held of it. */
+class Memory {
+  usedOctets = 0;
+  peakOctets = 0;
+
+  constructor(readonly limitOctets = Infinity) {}
+
+  reserve(octets: number): boolean {
+    if (this.usedOctets + octets > this.limitOctets) return false;
+    this.usedOctets += octets;
+    this.peakOctets = Math.max(this.peakOctets, this.usedOctets);
+    return true;
+  }
+
+  release(octets: number): void {
+    this.usedOctets -= octets;
+  }
+}
 
 function reader(options: Partial<MessageReaderOptions> = {}): MessageReader {
   return new MessageReader({
     headroomOctets: HEADROOM,
     maxOctets: 1_000_000,
     announcedOctets: 0,
-    reserve: () => true,
+    memory: ENDLESS,
     ...options,
   });
 }
@@ -111,72 +131,74 @@ Deno.test("MessageReader: counts against the limit what is kept, not what is sen
 });
 
 Deno.test("MessageReader: keeps nothing of what is too large, however long it goes on", () => {
-  let granted = 0;
-  const messages = reader({
-    maxOctets: 10_000,
-    reserve: (octets) => {
-      granted += octets;
-      return true;
-    },
-  });
+  const memory = new Memory();
+  const messages = reader({ maxOctets: 10_000, memory });
   const chunk = Buffer.alloc(65_536, "x");
   for (let n = 0; n < 100; n++) assert.equal(messages.feed(chunk), -1);
-  assert.ok(granted <= 20_000 + HEADROOM, `${granted} octets reserved`);
-  assert.equal(messages.reservedOctets, granted);
+  assert.ok(memory.usedOctets <= 10_000 + HEADROOM, `${memory.usedOctets} octets reserved`);
   assert.equal(messages.feed(octetsOf("\r\n.\r\n")), 5);
   assert.deepEqual(messages.finish(), { kind: "refused", reason: "too_large" });
 });
 
 Deno.test("MessageReader: reserves what it holds, and no more than a megabyte on a client's word", () => {
-  const reservedFor = (announcedOctets: number, maxOctets: number) =>
-    reader({ announcedOctets, maxOctets }).reservedOctets - HEADROOM;
+  const reservedFor = (announcedOctets: number, maxOctets: number) => {
+    const memory = new Memory();
+    reader({ announcedOctets, maxOctets, memory });
+    return memory.usedOctets - HEADROOM;
+  };
   assert.equal(reservedFor(0, 1e8), 4096);
   assert.equal(reservedFor(100_000, 1e8), 100_000);
   assert.equal(reservedFor(1e8, 1e8), 1024 * 1024);
   assert.equal(reservedFor(1e8, 50_000), 50_000);
 
-  const grants: number[] = [];
-  const messages = reader({
-    reserve: (octets) => {
-      grants.push(octets);
-      return true;
-    },
-  });
+  const memory = new Memory();
+  const messages = reader({ memory });
   for (let n = 0; n < 50; n++) messages.feed(Buffer.alloc(1000, "x"));
   messages.feed(octetsOf("\r\n.\r\n"));
   const read = messages.finish();
   assert.ok(read.kind === "message");
   assert.equal(read.message.octets.length, 50_002);
-  assert.equal(messages.reservedOctets, grants.reduce((a, b) => a + b));
-  assert.equal(messages.reservedOctets, read.message.octets.buffer.byteLength);
+  assert.equal(memory.usedOctets, read.message.octets.buffer.byteLength);
+  assert.ok(memory.peakOctets > memory.usedOctets);
+});
+
+Deno.test("MessageReader: the largest message takes twice its size while it is read, and then no more than its own", () => {
+  for (const maxOctets of [5_000, 65_536, 100_000, 131_072 - HEADROOM, 1_000_001]) {
+    const memory = new Memory(2 * (maxOctets + HEADROOM));
+    const messages = reader({ maxOctets, memory });
+    for (let left = maxOctets - 2; left > 0; left -= 1000) {
+      messages.feed(Buffer.alloc(Math.min(left, 1000), "x"));
+    }
+    messages.feed(octetsOf("\r\n.\r\n"));
+    const read = messages.finish();
+    assert.ok(read.kind === "message", `${maxOctets}`);
+    assert.equal(read.message.octets.length, maxOctets);
+    assert.equal(memory.usedOctets, maxOctets + HEADROOM);
+  }
+});
+
+Deno.test("MessageReader: knows whether an octet of the message is above 127, wherever it stands (RFC 6152)", () => {
+  const isEightBit = (chunks: readonly string[]) => {
+    const messages = reader();
+    for (const chunk of chunks) messages.feed(octetsOf(chunk));
+    const read = messages.finish();
+    return read.kind === "message" && read.message.isEightBit;
+  };
+  assert.equal(isEightBit(["a\x7f\t\r\n.\r\n"]), false);
+  assert.equal(isEightBit(["a\r\n.\r\nMAIL FROM:<\xe4@example.org>\r\n"]), false);
+  for (
+    const text of ["\x80\r\n", "a\xe4\r\n", "a\r\n\xff\r\n", "a\r\n.\xe4\r\n", "a\r\n..\xe4\r\n"]
+  ) {
+    assert.equal(isEightBit([`${text}.\r\n`]), true, text);
+    assert.equal(isEightBit([...`${text}.\r\n`]), true, text);
+  }
 });
 
 Deno.test("MessageReader: without memory it reads on to the end and says so", () => {
   const wire = [Buffer.alloc(10_000, "x"), octetsOf("\r\n.\r\n")];
-  assert.deepEqual(read(wire, { reserve: () => false }), { result: "no_memory", taken: 10_005 });
-  let left = 5000;
-  const reserve = (octets: number) => {
-    if (octets > left) return false;
-    left -= octets;
-    return true;
-  };
-  assert.deepEqual(read(wire, { reserve }), { result: "no_memory", taken: 10_005 });
-  assert.equal(left, 5000 - 4096 - HEADROOM);
-});
-
-Deno.test("RoomyMessage.prepend: stays in its buffer while there is room, and moves when there is none", () => {
-  const buffer = new Uint8Array(octetsOf("....body...."));
-  const message = new RoomyMessage(buffer, 4, 8);
-  const text = () => Buffer.from(message.octets).toString("latin1");
-  assert.equal(text(), "body");
-  message.prepend(octetsOf("ab"));
-  message.prepend(octetsOf("cd"));
-  assert.equal(text(), "cdabbody");
-  assert.equal(message.octets.buffer, buffer.buffer);
-  message.prepend(octetsOf("longer than the room: "));
-  assert.equal(text(), "longer than the room: cdabbody");
-  assert.notEqual(message.octets.buffer, buffer.buffer);
-  message.prepend(octetsOf("x"));
-  message.prepend(octetsOf(""));
-  assert.equal(text(), "xlonger than the room: cdabbody");
+  const noMemory = { result: "no_memory", taken: 10_005 };
+  assert.deepEqual(read(wire, { memory: new Memory(0) }), noMemory);
+  const memory = new Memory(5000);
+  assert.deepEqual(read(wire, { memory }), noMemory);
+  assert.equal(memory.usedOctets, 4096 + HEADROOM);
 });

@@ -2,6 +2,7 @@
 import { parseRcptCommand, type Path, type PathFault } from "../mail/path.ts";
 import { type Reply, reply } from "../mail/reply.ts";
 import type { ExpandedRecipient, Expansion } from "../routing/expand.ts";
+import { fullMailboxReply, NO_MEMORY } from "./refusal.ts";
 import type { SessionPolicy, Transaction } from "./session.ts";
 
 export type RcptDecision =
@@ -18,6 +19,8 @@ export type ParsedRcpt =
 
 /** Where the recipients of one transaction may lead, groups and all. */
 const MAX_EXPANDED = 10_000;
+/** What a transaction keeps of a path besides its characters. */
+const PATH_OCTETS = 128;
 
 /** Reads what stands behind `RCPT TO:`; the domainless postmaster is the local domain's. */
 export function parseRcpt(
@@ -39,7 +42,10 @@ export function parseRcpt(
   return { kind: "path", path: { ...path, domain: policy.localDomain, mailbox } };
 }
 
-/** @param context `full`: what the mailbox does with more mail, `null` while there is room. */
+/**
+ * @param context `full`: what the mailbox does with more mail, `null` while there is room; `reserve`: asks
+ * for the memory that recipients are kept in, the last thing to be asked.
+ */
 export function decideRcpt(
   path: Path,
   context: {
@@ -47,9 +53,10 @@ export function decideRcpt(
     readonly full: "defer" | "refuse" | null;
     readonly transaction: Transaction;
     readonly policy: SessionPolicy;
+    readonly reserve: (octets: number) => boolean;
   },
 ): RcptDecision {
-  const { expansion, full, transaction, policy } = context;
+  const { expansion, full, transaction, policy, reserve } = context;
   if (expansion.kind === "refused") return expansion;
   const { named, recipients } = transaction;
   const isFull = named.size >= policy.maxRecipients && !named.has(path.mailbox);
@@ -57,18 +64,22 @@ export function decideRcpt(
     // RFC 5321 §4.5.3.1.10
     return { kind: "refused", reply: reply(452, "5.3", "Too many recipients") };
   }
-  switch (full) {
-    case "defer":
-      return { kind: "refused", reply: reply(452, "2.2", "Mailbox full, try again later") };
-    case "refuse":
-      return { kind: "refused", reply: reply(552, "2.2", "Mailbox full") };
-    case null:
-      return {
-        kind: "accepted",
-        recipients: expansion.recipients,
-        reply: reply(250, "1.5", "Recipient ok"),
-      };
-  }
+  if (full !== null) return { kind: "refused", reply: fullMailboxReply(full) };
+  const added = expansion.recipients.filter(({ forwardPath }) => !recipients.has(forwardPath))
+    .map(({ forwardPath }) => forwardPath);
+  if (!named.has(path.mailbox)) added.push(path.mailbox);
+  const octets = added.reduce((sum, path) => sum + keptOctets(path), 0);
+  if (!reserve(octets)) return { kind: "refused", reply: NO_MEMORY };
+  return {
+    kind: "accepted",
+    recipients: expansion.recipients,
+    reply: reply(250, "1.5", "Recipient ok"),
+  };
+}
+
+/** What is kept of a path in memory, where a character may take two octets. */
+function keptOctets(path: string): number {
+  return PATH_OCTETS + 2 * path.length;
 }
 
 function rcptFaultReply(fault: PathFault): Reply {

@@ -21,8 +21,10 @@ function transaction(facts: Partial<Transaction> = {}): Transaction {
 function rcpt(argument: string, expansion: Expansion, options: {
   full?: "defer" | "refuse" | null;
   transaction?: Transaction;
+  reserve?: (octets: number) => boolean;
 } = {}) {
-  const context = { transaction: options.transaction ?? transaction(), policy: POLICY };
+  const { reserve = () => true } = options;
+  const context = { transaction: options.transaction ?? transaction(), policy: POLICY, reserve };
   const parsed = parseRcpt(Buffer.from(argument, "utf8"), context);
   if (parsed.kind === "refused") return parsed;
   return decideRcpt(parsed.path, { ...context, expansion, full: options.full ?? null });
@@ -108,4 +110,42 @@ Deno.test("decideRcpt: groups do not grow a transaction without end", () => {
   assert.equal(codes(rcpt("<ann@example.org>", MAILBOX, { transaction: filling })), "250 2.1.5");
   filling.recipients.set("ann@example.org", ANN);
   assert.equal(codes(rcpt("<bob@example.org>", MAILBOX, { transaction: filling })), "452 4.5.3");
+});
+
+Deno.test("decideRcpt: recipients take memory by number and length, those known before take none", () => {
+  const reservedFor = (
+    argument: string,
+    expansion: Expansion,
+    known: Partial<Transaction> = {},
+  ) => {
+    let reserved = 0;
+    const reserve = (octets: number) => {
+      reserved += octets;
+      return true;
+    };
+    const decision = rcpt(argument, expansion, { transaction: transaction(known), reserve });
+    assert.equal(codes(decision), "250 2.1.5");
+    return reserved;
+  };
+  const one = reservedFor("<ann@example.org>", MAILBOX);
+  assert.ok(one > 200 && one < 400, `${one}`);
+  const mailbox = `ann+${"x".repeat(230)}@example.org`;
+  const long: Expansion = { kind: "recipients", recipients: [{ ...ANN, forwardPath: mailbox }] };
+  assert.ok(reservedFor(`<${mailbox}>`, long) > 1_000);
+  const crowd = Array.from(
+    { length: 100 },
+    (_, n) => ({ ...ANN, forwardPath: `u${n}@example.org` }),
+  );
+  assert.ok(reservedFor("<all@example.org>", { kind: "recipients", recipients: crowd }) > 10_000);
+  const known = {
+    named: new Set(["ann@example.org"]),
+    recipients: new Map([[ANN.forwardPath, ANN]]),
+  };
+  assert.equal(reservedFor("<ann@example.org>", MAILBOX, known), 0);
+});
+
+Deno.test("decideRcpt: without memory it puts off, but says first what will never do (RFC 3463 §3.4)", () => {
+  const reserve = () => false;
+  assert.equal(codes(rcpt("<ann@example.org>", MAILBOX, { reserve })), "452 4.3.1");
+  assert.equal(codes(rcpt("<eve@example.org>", NO_SUCH_USER, { reserve })), "550 5.1.1");
 });

@@ -4,8 +4,20 @@ import type { LineFault } from "./command_stream.ts";
 import type { SendingAnswer } from "../limits/sending_limit.ts";
 import type { RefusalReason } from "./session.ts";
 
-/** What a command line gets that cannot be read. */
-export function lineFaultReply(fault: LineFault): Reply {
+/**
+ * What a line gets that cannot be read.
+ * @param options `isResponse`: it stands in an AUTH exchange, in place of a command.
+ */
+export function lineFaultReply(
+  fault: LineFault,
+  options: { readonly isResponse: boolean },
+): Reply {
+  if (options.isResponse) {
+    // RFC 4954 §4, §6
+    return fault === "too_long"
+      ? reply(500, "5.6", "Response too long")
+      : reply(501, "5.2", "Cannot read this response");
+  }
   switch (fault) {
     case "too_long":
       // RFC 5321 §4.5.3.1.9
@@ -17,10 +29,22 @@ export function lineFaultReply(fault: LineFault): Reply {
   }
 }
 
+/** What mail gets that the worker has no memory for now (RFC 3463 §3.4). */
+export const NO_MEMORY = reply(452, "3.1", "Too much mail in flight, try again later");
+
+/** What mail gets for a mailbox that has no room for it (RFC 3463 §3.3). */
+export function fullMailboxReply(whenFull: "defer" | "refuse"): Reply {
+  return whenFull === "defer"
+    ? reply(452, "2.2", "Mailbox full, try again later")
+    : reply(552, "2.2", "Mailbox full");
+}
+
 /** The metric's reason, by what the reply's enhanced status tells (RFC 3463). */
 export function refusalReason({ code, enhancedStatus }: Reply): RefusalReason {
   switch (enhancedStatus?.slice(2)) {
     case "1.1":
+    case "2.2":
+    case "2.4":
     case "5.3":
       return "recipients";
     case "1.7":
@@ -40,13 +64,12 @@ export function refusalReason({ code, enhancedStatus }: Reply): RefusalReason {
   }
 }
 
-/** What a user gets who sent all he may for now. */
-export function limitReply(claim: Extract<SendingAnswer, { kind: "refused" }>): Reply {
+/** What a user gets who sent all he may for now, or asks for more than he ever may. */
+export function limitReply(claim: Exclude<SendingAnswer, { kind: "granted" }>): Reply {
+  const { limit, per } = claim;
+  const known = `Your limit is ${limit} recipients ${per === "hour" ? "an hour" : "a day"}`;
+  if (claim.kind === "too_many") return reply(550, "7.1", `${known}, this message has more`);
   const minutes = Math.max(1, Math.ceil(claim.retryAfterMs / 60_000));
-  return reply(
-    452,
-    "7.1",
-    `Your limit is ${claim.limit} recipients ${claim.per === "hour" ? "an hour" : "a day"}, ` +
-      `try again in ${minutes} ${minutes === 1 ? "minute" : "minutes"}`,
-  );
+  const wait = `${minutes} ${minutes === 1 ? "minute" : "minutes"}`;
+  return reply(452, "7.1", `${known}, try again in ${wait}`);
 }

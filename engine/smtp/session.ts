@@ -2,7 +2,7 @@
  * What the stages of the dialogue share: the transaction they fill, and what they need from outside.
  * One file a stage: `auth.ts`, `mail.ts`, `rcpt.ts`, `data.ts`, put together in `session_connection.ts`.
  */
-import type { LoginResult } from "../login/authenticator.ts";
+import type { GrantedLogin, LoginResult } from "../login/authenticator.ts";
 import type { Credentials, SaslMethod } from "../login/sasl.ts";
 import type { BodyType } from "../mail/envelope.ts";
 import type { HeaderSection } from "../mail/header_section.ts";
@@ -14,6 +14,7 @@ import type { Mailbox } from "../mail/path.ts";
 import type { Account } from "../store/directory.ts";
 import type { AcceptedMessage } from "../store/spool.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
+import type { OwnsSender } from "./submission.ts";
 
 /** What a listener is for: mail from anyone, or from our own users. */
 export type ListenerName = "smtp" | "submission" | "smtps";
@@ -105,13 +106,21 @@ export interface SessionObserver {
   failed(context: string, error: unknown): void;
 }
 
-/** Who may log in, and how much each may send. */
+/** Who may log in, and as whom and how much each may send. */
 export interface LoginServices {
   authenticate(credentials: Credentials, client: { address: string }): Promise<LoginResult>;
+  /**
+   * A login as it stands now; `null` once its user is gone or disabled, or has that password no more.
+   * @throws {StoreUnavailableError}
+   */
+  renew(login: GrantedLogin): Promise<GrantedLogin | null>;
   /** How long the answer to a session's `failures`-th failed login is held back. */
   failureDelayMs(failures: number): number;
+  readonly owns: OwnsSender;
   /** Counts recipients against a user's limits. @throws {StoreUnavailableError} */
   claim(account: Account, recipients: number): Promise<SendingAnswer>;
+  /** Counts them no longer: their message was refused. @throws {StoreUnavailableError} */
+  giveBack(account: Account, recipients: number): Promise<void>;
 }
 
 /** Where forward-paths lead. */

@@ -5,31 +5,34 @@
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { SMTPServer } from "smtp-server";
-import type { LoginResult } from "../login/authenticator.ts";
-import { continueSasl, type Credentials, type SaslStep, startSasl } from "../login/sasl.ts";
-import { parseMailbox, type Path } from "../mail/path.ts";
+import type { Mailbox, Path } from "../mail/path.ts";
 import { protocolName } from "../mail/received.ts";
 import { intermediateReply, type Reply, reply } from "../mail/reply.ts";
-import { type AuthContext, decideAuth, loginReply, offersAuth } from "./auth.ts";
+import { type AuthContext, offersAuth } from "./auth.ts";
 import type { CommandStream } from "./command_stream.ts";
 import { headroomOctets } from "./data.ts";
+import { type AuthTurn, LoginDialogue } from "./login_dialogue.ts";
 import { decideMail } from "./mail.ts";
+import { MemoryShare } from "./memory_budget.ts";
 import { MessageReader } from "./message_reader.ts";
 import { decideRcpt, parseRcpt } from "./rcpt.ts";
-import { limitReply, refusalReason } from "./refusal.ts";
+import { refusalReason } from "./refusal.ts";
+import { SendingClaim } from "./sending_claim.ts";
 import type { Client, SessionServices, Transaction } from "./session.ts";
 import { type Done, SessionTransport } from "./session_transport.ts";
 import { takeMessage } from "./take_message.ts";
-
-/** Failed logins a session may collect before it ends. */
-const MAX_LOGIN_FAILURES = 5;
+import { decideVrfy } from "./vrfy.ts";
 
 export class SessionConnection extends SessionTransport {
   readonly #services: SessionServices;
-  #client: Client;
+  /** The client as it came. */
+  readonly #stranger: Client;
+  readonly #login: LoginDialogue;
   #transaction: Transaction | null = null;
   #reader: MessageReader | null = null;
-  #loginFailures = 0;
+  readonly #claim: SendingClaim;
+  /** What the transaction holds: its recipients, then its message. */
+  readonly #memory: MemoryShare;
   /** While EHLO lists its extensions. */
   #isListing = false;
   /** By the last HELO or EHLO that was accepted. */
@@ -48,8 +51,14 @@ export class SessionConnection extends SessionTransport {
     const { client: { address, port }, services: { policy, now }, onClosed } = options;
     const { idleTimeoutMs, greetPauseMs } = policy;
     super(server, socket, { address, port, idleTimeoutMs, greetPauseMs, now, onClosed });
-    this.#client = options.client;
+    this.#stranger = options.client;
     this.#services = options.services;
+    this.#login = new LoginDialogue(options.services, {
+      sessionId: this.id,
+      clientAddress: address,
+    });
+    this.#claim = new SendingClaim(options.services);
+    this.#memory = new MemoryShare(options.services.memory);
   }
 
   protected override get octetsRead(): number {
@@ -61,8 +70,11 @@ export class SessionConnection extends SessionTransport {
   }
 
   protected override onGone(): void {
-    // A message on its way to the store keeps its memory until it is there.
-    if (!this._handlerPending) this.#releaseReader();
+    // A message on its way to the store keeps what it holds until it is there.
+    if (this.#reader === null || !this._handlerPending) {
+      this.#releaseMessage();
+      this.#memory.close();
+    }
     const { listener } = this.#client;
     this.#services.observer.closed({
       listener,
@@ -74,6 +86,7 @@ export class SessionConnection extends SessionTransport {
   override _resetSession(): void {
     super._resetSession();
     this.#transaction = null;
+    this.#memory.releaseAll();
   }
 
   override _isSupported(command: string): boolean {
@@ -108,12 +121,9 @@ export class SessionConnection extends SessionTransport {
   }
 
   override handler_VRFY(command: Buffer, done: Done): void {
-    this.#verify(command.subarray(4))
-      .catch((error) => this.#ownTrouble("VRFY", error))
-      .then((answer) => {
-        this.answer(answer);
-        done();
-      });
+    const { policy, recipients } = this.#services;
+    const expand = (mailbox: Mailbox) => recipients.expand(mailbox, { mayRelay: false });
+    this.#say(decideVrfy(command.toString("utf8", 4), { policy, expand }), "VRFY", done);
   }
 
   handler_EXPN(_command: Buffer, done: Done): void {
@@ -128,16 +138,14 @@ export class SessionConnection extends SessionTransport {
     this.goOn(done);
   }
 
+  override upgrade(callback: Done, secureCallback?: Done): void {
+    // RFC 3207 §4.2
+    this.#login.forget();
+    super.upgrade(callback, secureCallback);
+  }
+
   override handler_AUTH(command: Buffer, done: Done): void {
-    const decision = decideAuth(command.toString("latin1", 4), this.#authContext);
-    if (decision.kind === "refused") {
-      this.answer(decision.reply);
-      return done();
-    }
-    const { method, initialResponse } = decision;
-    const { newNonce, now, policy } = this.#services;
-    const challenge = `<${newNonce()}.${now()}@${policy.hostname}>`;
-    this.#continueAuth(startSasl(method, initialResponse, { challenge }), done);
+    this.#answerAuth(this.#login.begin(command.toString("latin1", 4), this.#authContext), done);
   }
 
   override handler_MAIL(command: Buffer, done: Done): void {
@@ -150,20 +158,7 @@ export class SessionConnection extends SessionTransport {
       return done();
     }
     if (this.isDraining) return this.sayShutdown();
-    const { memory, policy } = this.#services;
-    const decision = decideMail(command.subarray(10), {
-      client: this.#client,
-      policy,
-      isFull: memory.isFull,
-    });
-    if (decision.kind === "refused") this.#services.observer.refused(refusalReason(decision.reply));
-    else {
-      this.#transaction = decision.transaction;
-      // Keeps smtp-server's own notion of a transaction in step.
-      this.session.envelope.mailFrom = { address: decision.transaction.reversePath, args: false };
-    }
-    this.answer(decision.reply);
-    done();
+    this.#say(this.#begin(command.subarray(10)), "MAIL", done);
   }
 
   override handler_RCPT(command: Buffer, done: Done): void {
@@ -182,12 +177,7 @@ export class SessionConnection extends SessionTransport {
       this.answer(parsed.reply);
       return done();
     }
-    this.#addRecipient(parsed.path, transaction)
-      .catch((error) => this.#ownTrouble("RCPT", error))
-      .then((answer) => {
-        this.answer(answer);
-        done();
-      });
+    this.#say(this.#addRecipient(parsed.path, transaction), "RCPT", done);
   }
 
   override handler_DATA(command: Buffer, done: Done): void {
@@ -204,12 +194,12 @@ export class SessionConnection extends SessionTransport {
   }
 
   #readMessage(transaction: Transaction): void {
-    const { memory, policy, now } = this.#services;
+    const { policy, now } = this.#services;
     const reader = new MessageReader({
       headroomOctets: headroomOctets(this.#client),
       maxOctets: policy.maxMessageOctets,
       announcedOctets: transaction.announcedOctets,
-      reserve: (octets) => memory.reserve(octets),
+      memory: this.#memory,
     });
     this.#reader = reader;
     const startedMs = now();
@@ -218,8 +208,11 @@ export class SessionConnection extends SessionTransport {
       takeMessage(reader.finish(), this.#takeContext(transaction, startedMs), this.#services)
         .catch((error) => this.#ownTrouble("DATA", error))
         .then((answer) => {
-          if (answer.code === 250) this.forgive();
-          this.#releaseReader();
+          if (answer.code === 250) {
+            this.forgive();
+            this.#claim.keep();
+          }
+          this.#releaseMessage();
           this._handlerPending = false;
           this._resetSession();
           this.answer(answer);
@@ -229,17 +222,37 @@ export class SessionConnection extends SessionTransport {
     this.answer(intermediateReply(354, "End data with <CR><LF>.<CR><LF>"));
   }
 
-  /** Counts the recipients against what the user may send (RFC 4954 leaves such limits to us). */
   #readWithinLimits(transaction: Transaction, done: Done): void {
-    const { login, observer } = this.#services;
-    login.claim(this.#client.account!, transaction.named.size).then((claim) => {
-      if (claim.kind === "granted") this.#readMessage(transaction);
+    this.#claim.take(this.#client.account!, transaction).then((refusal) => {
+      if (this._closed) this.#releaseMessage();
+      else if (refusal === null) this.#readMessage(transaction);
       else {
-        observer.refused("rate");
         this._resetSession();
-        this.answer(limitReply(claim));
+        this.answer(refusal);
       }
     }).catch((error) => this.answer(this.#ownTrouble("DATA", error))).then(done);
+  }
+
+  async #begin(argument: Uint8Array): Promise<Reply> {
+    const { login, memory, policy, observer } = this.#services;
+    const ended = await this.#login.renew();
+    if (ended !== null) {
+      observer.refused(refusalReason(ended));
+      return ended;
+    }
+    const decision = await decideMail(argument, {
+      client: this.#client,
+      policy,
+      owns: (account, sender) => login.owns(account, sender),
+      isFull: memory.isFull,
+    });
+    if (decision.kind === "refused") observer.refused(refusalReason(decision.reply));
+    else {
+      this.#transaction = decision.transaction;
+      // Keeps smtp-server's own notion of a transaction in step.
+      this.session.envelope.mailFrom = { address: decision.transaction.reversePath, args: false };
+    }
+    return decision.reply;
   }
 
   async #addRecipient(path: Path, transaction: Transaction): Promise<Reply> {
@@ -250,7 +263,8 @@ export class SessionConnection extends SessionTransport {
     const full = only === undefined || another !== undefined
       ? null
       : await recipients.fullMailbox(only, transaction.announcedOctets);
-    const decision = decideRcpt(path, { expansion, full, transaction, policy });
+    const reserve = (octets: number) => this.#memory.reserveForRecipients(octets);
+    const decision = decideRcpt(path, { expansion, full, transaction, policy, reserve });
     if (decision.kind === "refused") observer.refused(refusalReason(decision.reply));
     else {
       transaction.named.add(path.mailbox);
@@ -261,19 +275,9 @@ export class SessionConnection extends SessionTransport {
     return decision.reply;
   }
 
-  /** RFC 5321 §3.5.3: neither confirmed nor denied, unless the operator wants it otherwise. */
-  async #verify(argument: Buffer): Promise<Reply> {
-    const text = argument.toString("utf8").trim();
-    if (text === "") return reply(501, "5.4", "VRFY takes an address");
-    if (!this.#services.policy.answersVrfy) {
-      return reply(252, "0.0", "Cannot VRFY, but will take the message and try");
-    }
-    const mailbox = parseMailbox(text.replace(/^<(.*)>$/, "$1"));
-    if (typeof mailbox === "string") return reply(501, "1.3", "Bad address syntax");
-    const expansion = await this.#services.recipients.expand(mailbox, { mayRelay: false });
-    return expansion.kind === "refused"
-      ? expansion.reply
-      : reply(250, "1.5", `<${mailbox.mailbox}>`);
+  get #client(): Client {
+    const { account } = this.#login;
+    return account === null ? this.#stranger : { ...this.#stranger, account, mayRelay: true };
   }
 
   get #authContext(): AuthContext {
@@ -289,57 +293,24 @@ export class SessionConnection extends SessionTransport {
     };
   }
 
-  #continueAuth(step: SaslStep, done: Done): void {
-    switch (step.kind) {
-      case "prompt":
-        this._nextHandler = (line: Buffer, next: Done) =>
-          this.#continueAuth(continueSasl(step.state, line.toString("latin1")), next);
-        this.answer(intermediateReply(334, step.text));
-        return done();
-      case "cancelled":
-        // RFC 4954 §4
-        this.answer(reply(501, "0.0", "Login cancelled"));
-        return done();
-      case "malformed":
-        this.answer(reply(501, "5.2", "Cannot read this response"));
-        return done();
-      case "credentials":
-        this.#logIn(step.credentials).then(done);
-    }
-  }
-
-  async #logIn(credentials: Credentials): Promise<void> {
-    const { login, observer } = this.#services;
-    const { address: clientAddress } = this.#client;
-    let result: LoginResult;
-    try {
-      result = await login.authenticate(credentials, { address: clientAddress });
-    } catch (error) {
-      observer.failed("AUTH", error);
-      result = { kind: "unavailable" };
-    }
-    const { name, method } = credentials;
-    observer.login(result, { sessionId: this.id, clientAddress, method, name });
-    if (result.kind === "granted") {
-      const { account } = result;
-      this.#client = { ...this.#client, account, mayRelay: true };
+  #answerAuth(turn: Promise<AuthTurn>, done: Done): void {
+    turn.then(({ reply, next }) => {
+      if (next !== null) {
+        this._nextHandler = (line: Buffer, done: Done) =>
+          this.#answerAuth(next(line.toString("latin1")), done);
+      }
       // For smtp-server, which then offers AUTH no more.
-      this.session.user = account.user.localPart;
-    } else if (result.kind === "refused") {
-      const delayMs = login.failureDelayMs(++this.#loginFailures);
-      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    }
-    this.answer(
-      this.#loginFailures >= MAX_LOGIN_FAILURES
-        ? reply(421, "7.0", "Too many failed logins, closing")
-        : loginReply(result),
-    );
+      this.session.user = this.#login.account?.user.localPart ?? false;
+      this.answer(reply);
+      done();
+    });
   }
 
   #takeContext(transaction: Transaction, startedMs: number) {
     return {
       transaction,
       startedMs,
+      memory: this.#memory,
       sessionId: this.id,
       arrival: {
         client: this.#client,
@@ -355,6 +326,13 @@ export class SessionConnection extends SessionTransport {
           : null,
       },
     };
+  }
+
+  #say(deciding: Promise<Reply>, context: string, done: Done): void {
+    deciding.catch((error) => this.#ownTrouble(context, error)).then((answer) => {
+      this.answer(answer);
+      done();
+    });
   }
 
   /** Our own trouble is a 4yz, and says no more than that. */
@@ -374,9 +352,8 @@ export class SessionConnection extends SessionTransport {
     else this.#protocol = protocol;
   }
 
-  #releaseReader(): void {
-    if (this.#reader === null) return;
-    this.#services.memory.release(this.#reader.reservedOctets);
+  #releaseMessage(): void {
+    this.#claim.giveBack();
     this.#reader = null;
   }
 }

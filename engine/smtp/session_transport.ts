@@ -155,7 +155,10 @@ export abstract class SessionTransport extends SMTPConnection {
   #onLineFault(fault: LineFault, done: Done): void {
     if (this._upgrading) return done();
     if (!this._ready) return this.#refuseEarlyTalker();
-    this.answer(lineFaultReply(fault));
+    const isResponse = this._nextHandler !== false;
+    // RFC 4954 §4: a response that cannot be read ends the exchange.
+    this._nextHandler = false;
+    this.answer(lineFaultReply(fault, { isResponse }));
     done();
   }
 

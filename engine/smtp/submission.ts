@@ -1,14 +1,29 @@
 /**
  * What our own users may send, and what is mended for their programs (RFC 6409 §6, §8). Decides from
- * the header section and the account; knows neither the dialogue nor where accounts come from.
+ * the header section, the account and what the directory answers; knows neither the dialogue nor where
+ * accounts come from.
+ *
+ * A name is his whom its mail reaches by name: the user's own, with a detail where the domain has plus
+ * addressing, and what an alias leads to him, unless another user bears that name. The catch-all gives
+ * its target the names nobody else has, `@old` leading to `@new` gives each user there his own name at
+ * the other. An alias of an alias gives nothing, nor does postmaster's mail for want of a postmaster.
+ * What goes further is granted: an address with its details, `@domain`, or `*`, each in full.
+ *
+ * UTF-8 in the header section passes as it is (RFC 6532). It does not make a message need SMTPUTF8 whose
+ * client did not ask for it: many programs write such subjects and nearly every server takes them, while
+ * at one that knows no SMTPUTF8 the message would end in a report. Octets that are no UTF-8 are refused
+ * there, where nothing names their charset. Lines above 998 octets pass too (RFC 5322 §2.1.1, RFC 5321
+ * §4.5.3.1.6): no signature or transfer of ours minds them, and to break them would break the message.
  */
-import { Buffer } from "node:buffer";
+import { isUtf8 } from "node:buffer";
 import { type NamedAddress, parseAddressList } from "../mail/address_list.ts";
 import type { HeaderField, HeaderSection } from "../mail/header_section.ts";
 import { formatMailbox, type Mailbox, parseMailbox } from "../mail/path.ts";
 import { dateTime } from "../mail/received.ts";
 import { type Reply, reply } from "../mail/reply.ts";
-import type { Account } from "../store/directory.ts";
+import type { DirectoryAnswer } from "../routing/route.ts";
+import type { Account, UserName } from "../store/directory.ts";
+import type { OctetRange } from "./roomy_message.ts";
 
 export type SubmissionCheck =
   | { readonly kind: "ok" }
@@ -33,36 +48,67 @@ const MAX_SHOWN_CHARACTERS = 100;
 const LF = 10;
 const CR = 13;
 
-/**
- * Whether a user sends as this mailbox: as himself, with or without a detail behind a `+`, as an alias
- * that leads to him, or as what he was granted: an address, `@domain`, or `*`.
- */
+export type SenderName = Pick<Mailbox, "localPart" | "domain">;
+
+/** Whether a user may send as a mailbox. @throws {StoreUnavailableError} */
+export type OwnsSender = (account: Account, sender: SenderName) => Promise<boolean>;
+
+/** @param options `answer`: what the directory knows of the sender. */
 export function ownsSender(
   { user, senders }: Pick<Account, "user" | "senders">,
-  { localPart, domain }: Pick<Mailbox, "localPart" | "domain">,
+  sender: SenderName,
+  options: { readonly answer: DirectoryAnswer },
 ): boolean {
-  const name = keyOf(localPart);
-  const owns = (address: { readonly localPart: string; readonly domain: string }) =>
-    address.domain === domain &&
-    (name === address.localPart || name.startsWith(`${address.localPart}+`));
-  if (owns({ localPart: keyOf(user.localPart), domain: user.domain })) return true;
-  return senders.some((sender) => {
-    if (sender === "*" || sender.toLowerCase() === `@${domain}`) return true;
-    const mailbox = parseMailbox(sender);
-    return typeof mailbox !== "string" &&
-      owns({ localPart: keyOf(mailbox.localPart), domain: mailbox.domain });
+  return isGranted(sender, senders) || reaches(sender, options.answer, user);
+}
+
+function isGranted(sender: SenderName, grants: readonly string[]): boolean {
+  return grants.some((grant) => {
+    if (grant === "*" || grant.toLowerCase() === `@${sender.domain}`) return true;
+    const mailbox = parseMailbox(grant);
+    return typeof mailbox !== "string" && mailbox.domain === sender.domain &&
+      isWithDetail(sender, keyOf(mailbox.localPart));
   });
 }
 
+function reaches(sender: SenderName, answer: DirectoryAnswer, user: UserName): boolean {
+  const isUser = (domain: string, name: string) =>
+    domain === user.domain && name === user.localPart;
+  switch (answer.kind) {
+    case "mailbox":
+      return isUser(answer.domain, answer.user) && isWithDetail(sender, answer.user);
+    case "alias":
+      if (answer.user !== null) return isUser(sender.domain, answer.user);
+      return answer.targets.some((target) =>
+        target.startsWith("@")
+          ? isUser(target.slice(1), keyOf(sender.localPart))
+          : target === formatMailbox(user.localPart, user.domain)
+      );
+    case "too_large":
+    case "no_such_user":
+    case "not_local":
+      return false;
+  }
+}
+
+function isWithDetail(sender: SenderName, name: string): boolean {
+  const key = keyOf(sender.localPart);
+  return key === name || key.startsWith(`${name}+`);
+}
+
 /** @param options `account`: `null` for a client whose network is trusted to name any author. */
-export function checkSubmission(
+export async function checkSubmission(
   header: HeaderSection,
   octets: Uint8Array,
-  options: { readonly account: Account | null },
-): SubmissionCheck {
+  options: { readonly account: Account | null; readonly owns: OwnsSender },
+): Promise<SubmissionCheck> {
   const fields = [...header.fields()];
   if (!isWellFormed(header, fields, octets)) {
     return refused("6.0", "The header section has a line that is no field (RFC 5322 2.2)");
+  }
+  // RFC 6532 §3.1
+  if (!isUtf8(octets.subarray(0, header.sizeOctets))) {
+    return refused("6.0", "The header section has octets that are no UTF-8 (RFC 6532 3.1)");
   }
   const seen = new Set<string>();
   for (const field of fields) {
@@ -76,12 +122,11 @@ export function checkSubmission(
     if (list.kind === "fault" || list.addresses.length === 0) {
       return refused("6.0", `Cannot read the ${field.name} field (RFC 5322 3.4)`);
     }
-    const { account } = options;
-    const foreign = account === null
-      ? undefined
-      : list.addresses.find((address) => !ownsSender(account, address));
-    if (foreign !== undefined) {
-      return refused("7.1", `${field.name}: ${shown(foreign)} is not yours`);
+    const { account, owns } = options;
+    if (account === null) continue;
+    for (const address of list.addresses) {
+      if (await owns(account, address)) continue;
+      return refused("7.1", `${field.name}: ${shown(address)} is not yours`);
     }
   }
   return seen.has("from")
@@ -106,29 +151,31 @@ function isWellFormed(
   return isWhole && endOctet >= header.sizeOctets;
 }
 
-/**
- * The message with Date and Message-ID where they were missing (RFC 6409 §8.2, §8.3) and without Bcc;
- * the same octets when there is nothing to mend.
- */
-export function mendSubmission<T extends Uint8Array>(
+/** What makes a submission whole: fields to put on top, and octets to take out. */
+export interface Mending {
+  /** With their line ends; empty when none are missing. */
+  readonly added: string;
+  readonly removed: readonly OctetRange[];
+}
+
+/** Adds Date and Message-ID where they are missing (RFC 6409 §8.2, §8.3) and takes Bcc out. */
+export function mendSubmission(
   header: HeaderSection,
-  octets: T,
+  octets: Uint8Array,
   options: { readonly nowMs: number; /** With its brackets. */ readonly messageId: string },
-): T | Uint8Array {
-  const added = [
-    header.has("Date") ? "" : `Date: ${dateTime(options.nowMs)}\r\n`,
-    header.has("Message-ID") ? "" : `Message-ID: ${options.messageId}\r\n`,
-  ].join("");
-  const blind = [...header.fields()].filter(({ name }) => BLIND.has(name.toLowerCase()));
-  if (added === "" && blind.length === 0) return octets;
-  const kept: Uint8Array[] = [Buffer.from(added)];
-  let at = 0;
-  for (const { startOctet, valueEndOctet } of blind) {
-    kept.push(octets.subarray(at, startOctet));
-    at = lineEndOf(octets, valueEndOctet);
-  }
-  kept.push(octets.subarray(at));
-  return Buffer.concat(kept);
+): Mending {
+  return {
+    added: [
+      header.has("Date") ? "" : `Date: ${dateTime(options.nowMs)}\r\n`,
+      header.has("Message-ID") ? "" : `Message-ID: ${options.messageId}\r\n`,
+    ].join(""),
+    removed: [...header.fields()]
+      .filter(({ name }) => BLIND.has(name.toLowerCase()))
+      .map(({ startOctet, valueEndOctet }) => ({
+        startOctet,
+        endOctet: lineEndOf(octets, valueEndOctet),
+      })),
+  };
 }
 
 /** Behind the line end that stands at `at`, if one does. */

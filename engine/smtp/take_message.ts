@@ -4,14 +4,26 @@
  */
 import { type Reply, reply } from "../mail/reply.ts";
 import type { AcceptedMessage } from "../store/spool.ts";
-import { type Arrival, composeMessage, type Copy, decideData, splitRecipients } from "./data.ts";
+import {
+  type Arrival,
+  composeMessage,
+  copiedOctets,
+  type Copy,
+  decideData,
+  type Forward,
+  frontOf,
+  splitRecipients,
+} from "./data.ts";
+import type { MemoryShare } from "./memory_budget.ts";
 import type { ReadMessage } from "./message_reader.ts";
-import { refusalReason } from "./refusal.ts";
+import { fullMailboxReply, NO_MEMORY, refusalReason } from "./refusal.ts";
 import type { SessionServices, Transaction } from "./session.ts";
 
 export interface TakeContext {
   readonly transaction: Transaction;
   readonly arrival: Arrival;
+  /** Copies are kept in it, and are the caller's to give back. */
+  readonly memory: Pick<MemoryShare, "reserve" | "couldReserve">;
   readonly sessionId: string;
   /** When DATA began. */
   readonly startedMs: number;
@@ -23,34 +35,62 @@ export async function takeMessage(
   context: TakeContext,
   services: SessionServices,
 ): Promise<Reply> {
-  const { transaction, arrival } = context;
-  const { policy, memory, observer, now, newNonce } = services;
+  const { transaction, arrival, memory } = context;
+  const { policy, login, observer, now, newNonce } = services;
   const { client } = arrival;
   const nowMs = now();
-  const decision = decideData(read, { client, policy, nowMs, nonce: newNonce() });
-  if (decision.kind === "refused") {
-    observer.refused(refusalReason(decision.reply));
-    return decision.reply;
-  }
+  const decision = await decideData(read, {
+    client,
+    policy,
+    owns: (account, sender) => login.owns(account, sender),
+    nowMs,
+    nonce: newNonce(),
+  });
+  const refused = (answer: Reply): Reply => {
+    observer.refused(refusalReason(answer));
+    return answer;
+  };
+  if (decision.kind === "refused") return refused(decision.reply);
   const { message, header } = decision;
+  const full = await fullMailboxes(transaction, message.octets.length, services.recipients);
+  if (full !== null) return refused(fullMailboxReply(full));
   const copies = await copiesOf(message.octets, context, services, {
     sign: () => client.mayRelay ? services.outgoing.sign(message.octets, header) : "",
   });
-  const copiedOctets = message.octets.length * (copies.length - 1);
-  if (copiedOctets > 0 && !memory.reserve(copiedOctets)) {
-    observer.refused("memory");
-    return reply(452, "3.1", "Too much mail in flight, try again later");
+  const fronts = copies.map((copy) => frontOf(copy, { transaction, arrival, policy, nowMs }));
+  const octets = copiedOctets(message, fronts);
+  if (!memory.reserve(octets)) {
+    return refused(
+      memory.couldReserve(octets)
+        ? NO_MEMORY
+        : reply(552, "3.4", "Message is too large for all the domains that forward it"),
+    );
   }
-  try {
-    const messages = copies.map((copy, index) => {
-      const isLast = index === copies.length - 1;
-      return composeMessage(copy, { message, isLast, transaction, arrival, policy, nowMs });
-    });
-    await commit(messages, { ...context, decidedMs: nowMs }, services);
-    return reply(250, "0.0", `queued as ${copies[0].id}`);
-  } finally {
-    if (copiedOctets > 0) memory.release(copiedOctets);
+  const messages = copies.map((copy, index) => {
+    const [front, isLast] = [fronts[index], index === copies.length - 1];
+    return composeMessage(copy, { message, front, isLast, transaction, arrival, nowMs });
+  });
+  await commit(messages, { ...context, decidedMs: nowMs }, services);
+  return reply(250, "0.0", `queued as ${copies[0].id}`);
+}
+
+/**
+ * What mailboxes do with a message that none of them has room for; `null` as soon as one has. RCPT asked
+ * already, with the size the client announced: only who announced less, or nothing, is asked for again.
+ */
+async function fullMailboxes(
+  { announcedOctets, recipients }: Transaction,
+  sizeOctets: number,
+  services: SessionServices["recipients"],
+): Promise<"defer" | "refuse" | null> {
+  if (sizeOctets <= announcedOctets) return null;
+  let all: "defer" | "refuse" = "refuse";
+  for (const recipient of recipients.values()) {
+    const full = await services.fullMailbox(recipient, sizeOctets);
+    if (full === null) return null;
+    if (full === "defer") all = full;
   }
+  return all;
 }
 
 /** The message for those it was sent to, and one for each domain of ours that forwards it. */
@@ -63,24 +103,19 @@ async function copiesOf(
   const { reversePath, recipients } = transaction;
   const { direct, forwards } = splitRecipients(recipients.values());
   const signature = await options.sign();
-  const copies: Copy[] = [];
-  if (direct.length > 0) {
-    copies.push({ id: newQueueId(), reversePath, onTop: signature, recipients: direct });
-  }
-  for (const { domain, recipients } of forwards) {
+  const forward = async ({ domain, recipients }: Forward): Promise<Copy> => {
     const { client: { address: clientAddress }, heloName } = arrival;
     const [seal, forwardingPath] = await Promise.all([
       outgoing.seal(octets, { domain, clientAddress, heloName, reversePath }),
       outgoing.forwardingPath(reversePath, domain),
     ]);
-    copies.push({
-      id: newQueueId(),
-      reversePath: forwardingPath,
-      onTop: seal + signature,
-      recipients,
-    });
-  }
-  return copies;
+    const onTop = seal + signature;
+    return { id: newQueueId(), reversePath: forwardingPath, onTop, recipients };
+  };
+  // Sealing may wait for DNS as long as it is allowed to: all at once, so that the client waits no longer.
+  const forwarded = await Promise.all(forwards.map(forward));
+  if (direct.length === 0) return forwarded;
+  return [{ id: newQueueId(), reversePath, onTop: signature, recipients: direct }, ...forwarded];
 }
 
 async function commit(

@@ -24,6 +24,17 @@ export function heldIn(state: WindowState): number {
   return current + previous * (windowMs - elapsedMs) / windowMs;
 }
 
+/** The buckets once an amount is taken back, from the later one first: it was counted not long ago. */
+export function withoutAmount(
+  { current, previous }: Pick<WindowState, "current" | "previous">,
+  amount: number,
+): Pick<WindowState, "current" | "previous"> {
+  return {
+    current: Math.max(0, current - amount),
+    previous: Math.max(0, previous - Math.max(0, amount - current)),
+  };
+}
+
 /**
  * How long until the window holds no more than `room`, if nothing is counted until then. Where it never
  * will, as `room` is negative, how long until it is empty.

@@ -27,6 +27,8 @@ export interface Counters {
   take(claims: readonly Claim[]): Promise<Taken>;
   /** Counts without a limit; answers what each window then holds. @throws {StoreUnavailableError} */
   add(counts: readonly (CounterWindow & { amount: number })[]): Promise<readonly number[]>;
+  /** Takes back what was counted; what a window no longer holds is let be. @throws {StoreUnavailableError} */
+  giveBack(counts: readonly (CounterWindow & { amount: number })[]): Promise<void>;
   /** What each window holds. @throws {StoreUnavailableError} */
   read(windows: readonly CounterWindow[]): Promise<readonly number[]>;
   /** Forgets what was counted. @throws {StoreUnavailableError} */

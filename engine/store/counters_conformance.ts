@@ -159,6 +159,22 @@ export function testCounters(suite: CounterSuite): void {
     );
   });
 
+  test("giveBack takes back what was counted, and no more than that", async ({ a, b, clock }) => {
+    const claim = { ...minute, limit: 10, amount: 10 };
+    await a.take([claim]);
+    assert.equal((await b.take([{ ...claim, amount: 1 }])).kind, "refused");
+    await a.giveBack([{ ...minute, amount: 4 }, { ...minute, key: "never counted", amount: 4 }]);
+    assert.deepEqual(await b.read([minute]), [6]);
+    clock.nowMs += MINUTE;
+    await a.add([{ ...minute, amount: 1 }]);
+    // Counted in the bucket before.
+    await b.giveBack([{ ...minute, amount: 3 }]);
+    assert.deepEqual(await a.read([minute]), [4]);
+    await b.giveBack([{ ...minute, amount: 9 }]);
+    assert.deepEqual(await a.take([claim]), { kind: "granted" });
+    assert.deepEqual(await a.read([minute]), [10]);
+  });
+
   test("reset forgets what it names", async ({ a, b }) => {
     const other = { key: "other", windowMs: MINUTE };
     await a.add([{ ...minute, amount: 3 }, { ...other, amount: 4 }]);
@@ -179,6 +195,7 @@ export function testCounters(suite: CounterSuite): void {
     assert.deepEqual(await a.take([]), { kind: "granted" });
     assert.deepEqual(await a.add([]), []);
     assert.deepEqual(await a.read([]), []);
+    await a.giveBack([]);
     await a.reset([]);
   });
 
@@ -190,6 +207,7 @@ export function testCounters(suite: CounterSuite): void {
     }
     for (const amount of [-1, 0.5, NaN]) {
       await assert.rejects(a.add([{ ...minute, amount }]), RangeError);
+      await assert.rejects(a.giveBack([{ ...minute, amount }]), RangeError);
       await assert.rejects(a.take([{ ...minute, amount, limit: 1 }]), RangeError);
     }
     for (const windowMs of [0, -1, 0.5, Infinity]) {

@@ -3,12 +3,15 @@
  *
  * Domains are compared in the form `normalizeDomain` gives, local parts without regard to case. Every
  * local domain has a postmaster (RFC 5321 §4.5.1): where no user and no alias bears the name, its mail
- * goes to the domain's first user, and in a domain without users to a mailbox of that name.
+ * goes to the domain's first user who is not disabled, and where there is none to a mailbox of that name.
  */
 import type { DirectoryAnswer } from "../routing/route.ts";
 
 /** Rows one listing answers at the most; ask again with `after` for the next. */
 export const DIRECTORY_PAGE = 1000;
+
+/** What one alias may lead to; a longer list is for mailing list software. */
+export const MAX_TARGETS = 1000;
 
 export interface UserName {
   /** As `normalizeDomain` gives it. */
@@ -65,7 +68,7 @@ export interface Account {
   /** By recipients; `null` where the server's own limits hold. */
   readonly messagesPerHour: number | null;
   readonly messagesPerDay: number | null;
-  /** Granted besides the user's own address: `a@b`, `@b` or `*`, and the aliases that lead to him. */
+  /** Granted besides the names that are his by user and alias: `a@b`, `@b` or `*`. */
   readonly senders: readonly string[];
 }
 
@@ -137,7 +140,10 @@ export interface DirectoryAdmin extends Directory, AccountSource {
   removeGrant(user: UserName, sender: string): Promise<boolean>;
   /** Aliases of one domain, or of all, by domain, name and target. */
   aliases(page?: { domain?: string; after?: Alias }): Promise<readonly Alias[]>;
-  addAlias(alias: Alias): Promise<"added" | "exists" | "no_such_domain">;
+  /** Names other users have not, whose aliases lead to the user; the empty local part is the catch-all. */
+  aliasesTo(user: UserName): Promise<readonly UserName[]>;
+  /** `full`: it has `MAX_TARGETS` already. */
+  addAlias(alias: Alias): Promise<"added" | "exists" | "full" | "no_such_domain">;
   /** One target, or all where `target` is null; false when there was none. */
   removeAlias(alias: UserName, target: string | null): Promise<boolean>;
 }

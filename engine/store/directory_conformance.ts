@@ -93,9 +93,15 @@ async function users(
     assert.deepEqual(await here.users({ domain: "example.net" }), []);
   });
 
-  await test.step("lookup: without regard to case; postmaster falls to the first user", async () => {
+  await test.step("lookup: without regard to case; postmaster falls to the first user enabled", async () => {
     assert.deepEqual(await here.lookup(DOMAIN, "ANN"), mailbox("ann"));
     assert.deepEqual(await here.lookup(DOMAIN, "POSTMASTER"), mailbox("bob"));
+    await here.changeUser(bob, { isDisabled: true });
+    assert.deepEqual(await here.lookup(DOMAIN, "postmaster"), mailbox("ann"));
+    await here.changeUser(ann, { isDisabled: true });
+    assert.deepEqual(await here.lookup(DOMAIN, "postmaster"), mailbox("postmaster"));
+    await here.changeUser(ann, { isDisabled: false });
+    await here.changeUser(bob, { isDisabled: false });
     const own = { ...ann, localPart: "postmaster" };
     await here.addUser(own, "x");
     assert.deepEqual(await here.lookup(DOMAIN, "postmaster"), mailbox("postmaster"));

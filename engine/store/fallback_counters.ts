@@ -39,6 +39,10 @@ class FallbackCounters implements Counters {
     return this.#ask((counters) => counters.add(counts));
   }
 
+  giveBack(counts: readonly (CounterWindow & { amount: number })[]): Promise<void> {
+    return this.#ask((counters) => counters.giveBack(counts));
+  }
+
   read(windows: readonly CounterWindow[]): Promise<readonly number[]> {
     return this.#ask((counters) => counters.read(windows));
   }

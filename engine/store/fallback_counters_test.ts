@@ -34,6 +34,7 @@ function world() {
   const shared: Counters = {
     take: (claims) => reached(store.take(claims)),
     add: (counts) => reached(state.isAway ? Promise.resolve([]) : store.add(counts)),
+    giveBack: (counts) => reached(store.giveBack(counts)),
     read: (windows) => reached(store.read(windows)),
     reset: (windows) => reached(store.reset(windows)),
   };

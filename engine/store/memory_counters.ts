@@ -12,6 +12,7 @@ import {
   roomAfterMs,
   roomFor,
   type WindowState,
+  withoutAmount,
 } from "./counter_window.ts";
 import type { Claim, Counters, CounterWindow, Taken } from "./counters.ts";
 
@@ -69,6 +70,18 @@ class InProcessCounters implements Counters {
       this.#count(count, nowMs);
       return Math.ceil(heldIn(this.#state(count, nowMs)));
     });
+  }
+
+  // deno-lint-ignore require-await
+  async giveBack(counts: readonly (CounterWindow & { amount: number })[]): Promise<void> {
+    checkWindows(counts);
+    const nowMs = this.now();
+    for (const { key, windowMs, amount } of counts) {
+      const left = withoutAmount(this.#state({ key, windowMs }, nowMs), amount);
+      const { current, previous } = this.#buckets(windowMs, nowMs);
+      replace(current, key, left.current);
+      replace(previous, key, left.previous);
+    }
   }
 
   // deno-lint-ignore require-await
@@ -139,4 +152,10 @@ class InProcessCounters implements Counters {
     const [oldest] = first.keys();
     first.delete(oldest);
   }
+}
+
+/** Never adds a key: only what was counted is taken back. */
+function replace(bucket: Map<string, number>, key: string, count: number): void {
+  if (count === 0) bucket.delete(key);
+  else bucket.set(key, count);
 }

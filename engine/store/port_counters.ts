@@ -19,6 +19,8 @@ function perform(counters: Counters, request: Request): Promise<unknown> {
       return counters.take(...request.args);
     case "add":
       return counters.add(...request.args);
+    case "giveBack":
+      return counters.giveBack(...request.args);
     case "read":
       return counters.read(...request.args);
     case "reset":
@@ -44,6 +46,10 @@ class PortCounters implements Counters, AsyncDisposable {
 
   async add(counts: readonly (CounterWindow & { amount: number })[]): Promise<readonly number[]> {
     return await this.#call("add", counts);
+  }
+
+  async giveBack(counts: readonly (CounterWindow & { amount: number })[]): Promise<void> {
+    return await this.#call("giveBack", counts);
   }
 
   async read(windows: readonly CounterWindow[]): Promise<readonly number[]> {

@@ -3,14 +3,13 @@
  * version has not changed. What people change is in `postgres_directory_admin.ts`.
  */
 import type postgres from "postgres";
-import { formatMailbox } from "../mail/path.ts";
 import type { DirectoryAnswer } from "../routing/route.ts";
 import {
   type Account,
-  DIRECTORY_PAGE,
   type DirectoryAdmin,
   localPartKey,
   type MailboxSettings,
+  MAX_TARGETS,
   type UserName,
 } from "./directory.ts";
 import { postgresDirectoryChanges, transportOf } from "./postgres_directory_admin.ts";
@@ -95,6 +94,7 @@ function answerOf(row: LookupRow | undefined, domain: string): DirectoryAnswer {
   // RFC 5321 §4.5.1
   if (name === null) return { kind: "mailbox", domain, user: row.first_user ?? "postmaster" };
   if (targets !== null) {
+    if (targets.length > MAX_TARGETS) return { kind: "too_large" };
     return { kind: "alias", targets, user: row.has_user ? name : null };
   }
   return row.has_user ? { kind: "mailbox", domain, user: name } : { kind: "no_such_user" };
@@ -126,16 +126,14 @@ interface AccountRow {
   readonly messages_per_hour: number | null;
   readonly messages_per_day: number | null;
   readonly app_passwords: Account["appPasswords"] | null;
-  readonly grants: readonly string[] | null;
-  readonly aliases: readonly UserName[] | null;
+  readonly senders: readonly string[] | null;
 }
 
 async function account(sql: postgres.Sql, user: UserName): Promise<Account | null> {
   const { domain, localPart } = user;
-  const parameters = [domain, localPart, formatMailbox(localPart, domain)];
+  const parameters = [domain, localPart];
   const [row] = await sql.unsafe<AccountRow[]>(statements.ACCOUNT, parameters, { prepare: true });
   if (row === undefined) return null;
-  const aliases = (row.aliases ?? []).map(senderOf);
   return {
     user: { domain, localPart },
     isDisabled: row.is_disabled,
@@ -144,13 +142,8 @@ async function account(sql: postgres.Sql, user: UserName): Promise<Account | nul
     sealedCramSecret: octets(row.sealed_cram_secret),
     messagesPerHour: row.messages_per_hour,
     messagesPerDay: row.messages_per_day,
-    senders: [...new Set([...(row.grants ?? []), ...aliases])].slice(0, DIRECTORY_PAGE),
+    senders: row.senders ?? [],
   };
-}
-
-/** Who has the catch-all has every name of the domain. */
-function senderOf({ domain, localPart }: UserName): string {
-  return localPart === "" ? `@${domain}` : formatMailbox(localPart, domain);
 }
 
 /** The library's octets are of a class of their own. */

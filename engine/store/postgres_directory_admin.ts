@@ -1,5 +1,6 @@
 /** What people change in the directory on Postgres, and its listings; none of it is remembered. */
 import type postgres from "postgres";
+import { formatMailbox } from "../mail/path.ts";
 import {
   type AccountSource,
   type Alias,
@@ -10,6 +11,7 @@ import {
   type DomainChange,
   type DomainSettings,
   type LocalTransport,
+  MAX_TARGETS,
   type UserChange,
   type UserListing,
   type UserName,
@@ -51,6 +53,7 @@ export function postgresDirectoryChanges(
     addGrant: (user, sender) => changed(() => addGrant(sql, user, sender)),
     removeGrant: (user, sender) => changed(() => removeGrant(sql, user, sender)),
     aliases: (page) => guarded(() => aliases(sql, page ?? {})),
+    aliasesTo: (user) => guarded(() => aliasesTo(sql, user)),
     addAlias: (alias) => changed(() => addAlias(sql, alias)),
     removeAlias: (alias, target) => changed(() => removeAlias(sql, alias, target)),
   };
@@ -280,16 +283,32 @@ async function aliases(
   }));
 }
 
+async function aliasesTo(sql: postgres.Sql, user: UserName): Promise<readonly UserName[]> {
+  const rows = await sql`
+    SELECT domain, local_part FROM aliases AS a
+    WHERE target = ${formatMailbox(user.localPart, user.domain)} AND NOT EXISTS (
+      SELECT FROM users AS u WHERE u.domain = a.domain AND u.local_part = a.local_part)
+    ORDER BY domain, local_part LIMIT ${DIRECTORY_PAGE}`;
+  return rows.map((row) => ({ domain: row.domain, localPart: row.local_part }));
+}
+
 async function addAlias(
   sql: postgres.Sql,
-  alias: Alias,
-): Promise<"added" | "exists" | "no_such_domain"> {
-  return await added(
+  { domain, localPart, target }: Alias,
+): Promise<"added" | "exists" | "full" | "no_such_domain"> {
+  const outcome = await added(
     "no_such_domain",
     sql`
     INSERT INTO aliases (domain, local_part, target)
-    VALUES (${alias.domain}, ${alias.localPart}, ${alias.target}) ON CONFLICT DO NOTHING`,
+    SELECT ${domain}, ${localPart}, ${target} WHERE ${MAX_TARGETS} > (
+      SELECT count(*) FROM aliases WHERE domain = ${domain} AND local_part = ${localPart})
+    ON CONFLICT DO NOTHING`,
   );
+  if (outcome !== "exists") return outcome;
+  const { count } = await sql`
+    SELECT FROM aliases
+    WHERE domain = ${domain} AND local_part = ${localPart} AND target = ${target}`;
+  return count > 0 ? "exists" : "full";
 }
 
 async function removeAlias(

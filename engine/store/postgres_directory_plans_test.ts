@@ -18,7 +18,7 @@ const CALLS: Readonly<Record<string, readonly [text: string, args: string]>> = {
   postmaster: [statements.LOOKUP, "'big.example', 'postmaster', NULL"],
   nobody: [statements.LOOKUP, "'big.example', 'nobody', NULL"],
   mailbox: [statements.MAILBOX, "'big.example', 'user77'"],
-  account: [statements.ACCOUNT, "'big.example', 'user77', 'user77@big.example'"],
+  account: [statements.ACCOUNT, "'big.example', 'user77'"],
 };
 
 async function planOf(sql: postgres.Sql, name: string): Promise<string> {

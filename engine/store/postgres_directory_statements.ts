@@ -2,7 +2,7 @@
  * What the directory is asked while mail flows: one statement each. Subqueries give a scalar, so that the
  * planner looks rows up by index instead of hashing all there are.
  */
-import { DIRECTORY_PAGE } from "./directory.ts";
+import { DIRECTORY_PAGE, MAX_TARGETS } from "./directory.ts";
 
 const has = (name: string) =>
   `(
@@ -12,6 +12,7 @@ const has = (name: string) =>
 /**
  * $1 domain, $2 local part, $3 what stands before its `+`, or null. No row: the domain is not ours. `name`
  * is the one to look under: null where postmaster's mail goes to the first user, empty for the catch-all.
+ * `targets`: one more than an alias may have tells that there are too many.
  *
  * MATERIALIZED, since the name would be searched for anew wherever it is used.
  */
@@ -29,9 +30,10 @@ export const LOOKUP = `
     (SELECT true FROM users WHERE domain = $1 AND local_part = question.name) AS has_user,
     (SELECT json_agg(target) FROM (
       SELECT target FROM aliases WHERE domain = $1 AND local_part = question.name
-      ORDER BY target LIMIT ${DIRECTORY_PAGE}) AS t) AS targets,
+      ORDER BY target LIMIT ${MAX_TARGETS + 1}) AS t) AS targets,
     CASE WHEN name IS NULL THEN (
-      SELECT local_part FROM users WHERE domain = $1 ORDER BY created_at, local_part LIMIT 1
+      SELECT local_part FROM users WHERE domain = $1 AND NOT is_disabled
+      ORDER BY created_at, local_part LIMIT 1
     ) END AS first_user
   FROM question`;
 
@@ -41,7 +43,7 @@ export const MAILBOX = `
     (SELECT quota_octets::float8 FROM users WHERE domain = $1 AND local_part = $2) AS quota_octets
   FROM domains WHERE name = $1`;
 
-/** $1 domain, $2 local part, $3 the mailbox these make. */
+/** $1 domain, $2 local part. */
 export const ACCOUNT = `
   SELECT is_disabled, password_hash, sealed_cram_secret,
     messages_per_hour::float8 AS messages_per_hour, messages_per_day::float8 AS messages_per_day,
@@ -50,8 +52,5 @@ export const ACCOUNT = `
       ORDER BY tag LIMIT ${DIRECTORY_PAGE}) AS p) AS app_passwords,
     (SELECT json_agg(sender) FROM (
       SELECT sender FROM sender_grants WHERE domain = $1 AND local_part = $2
-      ORDER BY sender LIMIT ${DIRECTORY_PAGE}) AS g) AS grants,
-    (SELECT json_agg(json_build_object('domain', domain, 'localPart', local_part)) FROM (
-      SELECT domain, local_part FROM aliases WHERE target = $3
-      ORDER BY domain, local_part LIMIT ${DIRECTORY_PAGE}) AS a) AS aliases
+      ORDER BY sender LIMIT ${DIRECTORY_PAGE}) AS g) AS senders
   FROM users WHERE domain = $1 AND local_part = $2`;

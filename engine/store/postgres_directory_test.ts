@@ -3,6 +3,7 @@ import { client, embeddedPostgres } from "../../tests/fixtures/embedded_postgres
 import { startPostgres } from "../../tests/fixtures/postgres.ts";
 import { directoryAccountsConformance } from "./directory_accounts_conformance.ts";
 import { directoryAliasesConformance } from "./directory_aliases_conformance.ts";
+import { MAX_TARGETS } from "./directory.ts";
 import { directoryConformance } from "./directory_conformance.ts";
 import type { PostgresTarget } from "./postgres_client.ts";
 import { postgresDirectory } from "./postgres_directory.ts";
@@ -54,6 +55,17 @@ async function conforms(test: Deno.TestContext, target: PostgresTarget): Promise
       user: "ann",
     });
     assert.equal((await lookup("ann+0")).kind, "alias");
+  });
+
+  await test.step("lookup: an alias that has too many targets is told, not cut", async () => {
+    const directory = postgresDirectory(sql, { now });
+    await directory.addDomain("large.example");
+    // As two commands at once may make it.
+    await sql`
+      INSERT INTO aliases (domain, local_part, target)
+      SELECT 'large.example', 'all', n || '@there.test'
+      FROM generate_series(0, ${MAX_TARGETS}::int) n`;
+    assert.deepEqual(await directory.lookup("large.example", "all"), { kind: "too_large" });
   });
 
   await test.step("mailbox: a transport nobody understands is an error", async () => {

@@ -6,12 +6,14 @@
 import { checkWindows } from "./counter_window.ts";
 import type { Claim, Counters, CounterWindow, Taken } from "./counters.ts";
 import addLua from "./lua/counter_add.lua" with { type: "text" };
+import giveBackLua from "./lua/counter_give_back.lua" with { type: "text" };
 import takeLua from "./lua/counter_take.lua" with { type: "text" };
 import windowLua from "./lua/counter_window.lua" with { type: "text" };
 import { RedisConnection, type RedisConnectionOptions, redisScript } from "./redis_connection.ts";
 
 const SCRIPTS = {
   add: redisScript(windowLua + addLua),
+  giveBack: redisScript(windowLua + giveBackLua),
   take: redisScript(windowLua + takeLua),
 };
 
@@ -47,11 +49,12 @@ class RedisCounters implements Counters, AsyncDisposable {
   async add(counts: readonly (CounterWindow & { amount: number })[]): Promise<readonly number[]> {
     checkWindows(counts);
     if (counts.length === 0) return [];
-    return await this.#run(
-      "add",
-      counts,
-      counts.flatMap(({ windowMs, amount }) => [windowMs, amount]),
-    );
+    return await this.#run("add", counts, amountsOf(counts));
+  }
+
+  async giveBack(counts: readonly (CounterWindow & { amount: number })[]): Promise<void> {
+    checkWindows(counts);
+    if (counts.length > 0) await this.#run("giveBack", counts, amountsOf(counts));
   }
 
   async read(windows: readonly CounterWindow[]): Promise<readonly number[]> {
@@ -83,4 +86,8 @@ class RedisCounters implements Counters, AsyncDisposable {
   #keys(windows: readonly CounterWindow[]): string[] {
     return windows.map(({ key, windowMs }) => `${this.#prefix}${windowMs}:${key}`);
   }
+}
+
+function amountsOf(counts: readonly (CounterWindow & { amount: number })[]): number[] {
+  return counts.flatMap(({ windowMs, amount }) => [windowMs, amount]);
 }

@@ -53,6 +53,7 @@ export interface DeferredEvent extends AttemptEvent {
 
 export interface AuthEvent extends SessionEvent {
   readonly method: string;
+  /** A user's name, or the tag of another. */
   readonly user: string;
 }
 
@@ -128,11 +129,21 @@ export const logAuth = {
   /** A try that was not weighed, since too many before it had failed. */
   lockedOut(event: AuthLockedOutEvent): void {
     if (!auth.isEnabledFor("warning")) return;
-    auth.warning("AUTH {method} from {client_ip} as {user} failed: locked out", {
-      ...login("auth_locked_out", event),
-      scope: event.scope,
-      retry_after_ms: event.retryAfterMs,
-    });
+    const { scope, retryAfterMs: retry_after_ms } = event;
+    if (scope === "address") {
+      auth.warning("AUTH {method} from {client_ip} as {user} failed: locked out", {
+        ...login("auth_locked_out", event),
+        scope,
+        retry_after_ms,
+      });
+    } else {
+      // No failure of this client: it may be the user himself, whom others locked out.
+      auth.warning("AUTH {method} not tried from {client_ip}: {user} is locked out", {
+        ...login("auth_user_locked_out", event),
+        scope,
+        retry_after_ms,
+      });
+    }
   },
 };
 

@@ -77,19 +77,27 @@ Deno.test("logAuth: a user's name cannot pass for another address", () => {
 });
 
 Deno.test("logAuth: a lockout is told as a failure that was not weighed", () => {
-  const event = { ...SESSION, method: "LOGIN", user: "ann", scope: "user" as const };
+  const event = { ...SESSION, method: "LOGIN", user: "ann", scope: "address" as const };
   const [line, ...more] = logged(() => {
     logAuth.lockedOut({ ...event, retryAfterMs: 1_500 });
   }, "warning");
   assert.equal(line.event, "auth_locked_out");
   assert.equal(line.msg, "AUTH LOGIN from 203.0.113.9 as ann failed: locked out");
   assert.deepEqual([line.scope, line.retry_after_ms, line.client_ip], [
-    "user",
+    "address",
     1_500,
     "203.0.113.9",
   ]);
   assert.deepEqual(more, []);
   assert.deepEqual(logged(() => logAuth.lockedOut({ ...event, retryAfterMs: 1 }), "error"), []);
+});
+
+Deno.test("logAuth: a lockout of a name is no failure of who tries it", () => {
+  const [line] = logged(() => {
+    logAuth.lockedOut({ ...SESSION, method: "PLAIN", user: "ann", scope: "user", retryAfterMs: 1 });
+  }, "warning");
+  assert.equal(line.event, "auth_user_locked_out");
+  assert.equal(line.msg, "AUTH PLAIN not tried from 203.0.113.9: ann is locked out");
 });
 
 Deno.test("logSpam: says who was rejected and why", () => {

@@ -79,6 +79,12 @@ export const METRICS = {
       ],
     },
   }),
+  aliasFaults: counter({
+    name: "smtp_alias_faults_total",
+    help: "Recipients that led to a faulty alias: to targets that are nobody, or to too many.",
+    reading: "Ever rising: the log names the alias and the targets; see alias list.",
+    labels: { fault: ["dead_targets", "too_large", "too_deep"] },
+  }),
   octetsReceived: counter({
     name: "smtp_octets_received_total",
     help: "Octets of messages received.",

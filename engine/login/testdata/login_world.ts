@@ -62,6 +62,7 @@ export function world(options: { limits?: Partial<LoginLimits> } = {}) {
     take: (claims) => asked(() => store.take(claims)),
     add: (counts) => asked(() => store.add(counts)),
     read: (windows) => asked(() => store.read(windows)),
+    giveBack: (counts) => asked(() => store.giveBack(counts)),
     reset: (windows) => asked(() => store.reset(windows)),
   };
   const compared: (string | null)[] = [];
@@ -71,6 +72,9 @@ export function world(options: { limits?: Partial<LoginLimits> } = {}) {
     compared,
     put(localPart: string, passwordHash: string, more: Partial<Account> = {}) {
       accounts.set(localPart, accountOf(localPart, passwordHash, more));
+    },
+    remove(localPart: string) {
+      accounts.delete(localPart);
     },
     open: () =>
       new Authenticator({

@@ -1,7 +1,9 @@
 /** What the tests of the stages share: a small policy, and a client nobody knows. */
 import assert from "node:assert/strict";
 import { parseNetworks } from "../../routing/networks.ts";
+import type { DirectoryAnswer } from "../../routing/route.ts";
 import type { Client, SessionPolicy } from "../session.ts";
+import { type OwnsSender, ownsSender, type SenderName } from "../submission.ts";
 
 const networks = parseNetworks("");
 assert.ok(networks.kind === "networks");
@@ -44,3 +46,15 @@ export const ANN: Client = {
     senders: ["sales@example.org"],
   },
 };
+
+/** A directory with two users and plus addressing. */
+function lookup({ domain, localPart }: SenderName): DirectoryAnswer {
+  if (domain !== "example.org") return { kind: "not_local" };
+  const user = localPart.toLowerCase().replace(/\+.*/, "");
+  return ["ann", "bob"].includes(user)
+    ? { kind: "mailbox", domain, user }
+    : { kind: "no_such_user" };
+}
+
+export const owns: OwnsSender = (account, sender) =>
+  Promise.resolve(ownsSender(account, sender, { answer: lookup(sender) }));
