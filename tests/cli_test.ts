@@ -6,6 +6,7 @@ import { verifyPassword } from "../engine/crypto/password.ts";
 import { embeddedSocketPath } from "../engine/store/pglite_host.ts";
 import { postgresDirectory } from "../engine/store/postgres_directory.ts";
 import type { Said } from "./cli/console.ts";
+import { makeDataDir } from "./fixtures/data_dir.ts";
 import { client, embeddedPostgres } from "./fixtures/embedded_postgres.ts";
 import { startPostgres } from "./fixtures/postgres.ts";
 import { startServer } from "./fixtures/server.ts";
@@ -41,9 +42,9 @@ async function cli(
 
 /** A data directory for the length of a test. */
 async function dataDirectory(): Promise<{ path: string } & AsyncDisposable> {
-  const path = await Deno.makeTempDir({ prefix: "sluice-cli-" });
+  const path = await makeDataDir("sluice-cli-");
   return {
-    path: `${path}/data`,
+    path,
     [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
   };
 }
@@ -78,7 +79,7 @@ Deno.test("cli: works on Postgres, and refuses to seal under another secret key"
   const keyless = await cli("domain add example.com", env);
   assert.equal(keyless.code, 1);
   assert.match(keyless.error, /^there is no secret key here: give [^\n]+ of the server$/);
-  assert.throws(() => Deno.statSync(data.path), Deno.errors.NotFound);
+  assert.throws(() => Deno.statSync(`${data.path}/secret.key`), Deno.errors.NotFound);
 });
 
 Deno.test("cli: without a server it opens the embedded database, one command after the other", async () => {

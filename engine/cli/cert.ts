@@ -45,7 +45,8 @@ export const certCommands: readonly Command[] = [
       const certPath = pathOf(input, "cert");
       const keyPath = pathOf(input, "key");
       return async ({ certificates, secrets }) => {
-        const [chain, key] = await Promise.all([readText(certPath), readText(keyPath)]);
+        const chain = await readText(certPath);
+        const key = await readText(keyPath);
         const judgement = judgePair({ chain, key, name, nowMs: Date.now() });
         if (judgement.kind === "fault") return { kind: "failed", message: judgement.fault };
         const { notAfterMs } = judgement;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";
+import { makeDataDir } from "../../tests/fixtures/data_dir.ts";
 import { client } from "../../tests/fixtures/embedded_postgres.ts";
 import { until } from "../../tests/fixtures/process.ts";
 import { DataDirInUseError } from "./data_dir_lock.ts";
@@ -25,8 +26,12 @@ function connect(database: EmbeddedPostgres, max = 1) {
   return client({ kind: "embedded", socketPath: database.socketPath }, max);
 }
 
-async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
-  const path = await Deno.makeTempDir({ prefix: "sluice-embedded-" });
+/** With a database in it, unless it is to be made by the test. */
+async function temporaryDirectory(
+  { isEmpty = false } = {},
+): Promise<{ path: string } & AsyncDisposable> {
+  const prefix = "sluice-embedded-";
+  const path = isEmpty ? await Deno.makeTempDir({ prefix }) : await makeDataDir(prefix);
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
@@ -255,7 +260,7 @@ Deno.test("startEmbeddedPostgres: a database beyond repair is reported and can b
 });
 
 Deno.test("startEmbeddedPostgres: an aborted start releases the directory", async () => {
-  await using directory = await temporaryDirectory();
+  await using directory = await temporaryDirectory({ isEmpty: true });
   const abort = new AbortController();
   const starting = startEmbeddedPostgres({
     dataDir: directory.path,

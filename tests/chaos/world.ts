@@ -1,5 +1,6 @@
 /** A server, the load in front of it, the sink behind it and the book of what became of the mail. */
 import assert from "node:assert/strict";
+import { makeDataDir } from "../fixtures/data_dir.ts";
 import { until } from "../fixtures/process.ts";
 import { Ledger } from "./ledger.ts";
 import { Load, type LoadOptions } from "./load.ts";
@@ -60,7 +61,8 @@ export class World implements AsyncDisposable {
   async addServer({ env, inspect, dataDir, killedAfterMs = [] }: WorldOptions): Promise<Sluice> {
     const options: SluiceOptions = {
       inspect,
-      dataDir: dataDir ?? await this.#temporaryDirectory(),
+      // Who is to be killed at its first start makes its database itself.
+      dataDir: dataDir ?? await this.#temporaryDirectory({ isEmpty: killedAfterMs.length > 0 }),
       env: { SMARTHOST: `smtp://127.0.0.1:${this.sink.port}`, ...env },
     };
     const sluice = this.#stack.use(new Sluice(options));
@@ -118,8 +120,9 @@ export class World implements AsyncDisposable {
     console.log(`${scenario}: not empty in time, ${left} left\n${told.join("\n")}`);
   }
 
-  async #temporaryDirectory(): Promise<string> {
-    const directory = await Deno.makeTempDir({ prefix: "sluice-chaos-" });
+  async #temporaryDirectory({ isEmpty }: { readonly isEmpty: boolean }): Promise<string> {
+    const prefix = "sluice-chaos-";
+    const directory = isEmpty ? await Deno.makeTempDir({ prefix }) : await makeDataDir(prefix);
     this.#stack.defer(() => Deno.remove(directory, { recursive: true }));
     return directory;
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
-import { startServer } from "./fixtures/server.ts";
+import { startServer } from "../fixtures/server.ts";
 
 const GUESSES = 10_000;
 const CONNECTIONS = 40;

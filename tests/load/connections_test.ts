@@ -1,8 +1,8 @@
 /** Connections come and go by the ten thousands: descriptors and memory must not. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { until } from "./fixtures/process.ts";
-import { startServer } from "./fixtures/server.ts";
+import { until } from "../fixtures/process.ts";
+import { startServer } from "../fixtures/server.ts";
 
 const CONNECTIONS = 50_000;
 const WAVE = 10_000;
