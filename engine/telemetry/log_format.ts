@@ -152,7 +152,7 @@ function shown(part: unknown): string {
 
 /** The value of a key that names things, kept short so that a line's head always fits. */
 function name(given: unknown): string {
-  return quote(cut(String(given), NAME_CHARACTERS));
+  return quote(cut(shown(given), NAME_CHARACTERS));
 }
 
 function value(given: unknown, depth: number): string {
