@@ -3,7 +3,7 @@ import { ConfigError, ENV_FILE, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { serveAdminHttp } from "./admin/http.ts";
 import { openCertificates } from "./certificates.ts";
-import { ALGORITHMS, makeSigningKey } from "./cli/dkim_making.ts";
+import { makeFirstKeys } from "./cli/dkim_making.ts";
 import { generatePassword, hashPassword } from "./crypto/password.ts";
 import { SecretBox } from "./crypto/secret_box.ts";
 import { firstUser, nodeName } from "./runtime/first_start.ts";
@@ -80,14 +80,8 @@ async function serve(config: Config, log: Log): Promise<void> {
   // A domain that others can look up is signed for from its first message on.
   if (newUser !== null && config.serverDomain.includes(".")) {
     const keys = postgresSigningKeys(sql, { now: () => performance.now() });
-    for (const algorithm of ALGORITHMS) {
-      const wish = {
-        domain: config.serverDomain,
-        algorithm,
-        selector: null,
-        state: "active",
-      } as const;
-      await keys.addKey(await makeSigningKey(wish, { secrets, nowMs: Date.now() }));
+    for (const key of await makeFirstKeys(config.serverDomain, { secrets, nowMs: Date.now() })) {
+      await keys.addKey(key);
     }
   }
   const certificates = stack.use(await openCertificates(config, { sql, secrets, metrics }));

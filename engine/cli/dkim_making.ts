@@ -41,6 +41,19 @@ export async function makeSigningKey(
   return { domain, selector, algorithm, state, publicKey, sealedPrivateKey };
 }
 
+/** What signs for a new domain from its first message on, a key of each algorithm; not stored yet. */
+export async function makeFirstKeys(
+  domain: string,
+  options: { readonly secrets: SecretBox; readonly nowMs: number },
+): Promise<readonly NewSigningKey[]> {
+  const keys: NewSigningKey[] = [];
+  for (const algorithm of ALGORITHMS) {
+    const wish = { domain, algorithm, selector: null, state: "active" } as const;
+    keys.push(await makeSigningKey(wish, options));
+  }
+  return keys;
+}
+
 /** The TXT record of a key. */
 export function recordOf(key: NewSigningKey): { readonly name: string; readonly value: string } {
   return { name: dkimRecordName(key.domain, key.selector), value: dkimRecord(key) };

@@ -3,7 +3,7 @@ import { displayDomain, normalizeDomain } from "../mail/domain.ts";
 import type { Alias, UserName } from "../store/directory.ts";
 import { formatLocalTransport } from "../store/local_transport.ts";
 import { allPages, type Command, type CommandResult, onlyWord, UsageError } from "./command.ts";
-import { ALGORITHMS, keyJson, makeSigningKey, type NewSigningKey } from "./dkim_making.ts";
+import { keyJson, makeFirstKeys } from "./dkim_making.ts";
 import { PROGRAM } from "./help.ts";
 import { sheet, time } from "./layout.ts";
 
@@ -28,19 +28,16 @@ export const domainCommands: readonly Command[] = [
     options: { "no-dkim": { type: "boolean" } },
     prepare: (input) => {
       const domain = domainOf(onlyWord(input, "the domain"));
-      const algorithms = input.options["no-dkim"] === true ? [] : ALGORITHMS;
+      const isSigned = input.options["no-dkim"] !== true;
       return async ({ directory, signingKeys, secrets }) => {
         const shown = displayDomain(domain);
         if (await directory.domain(domain) !== null) {
           return { kind: "failed", message: `${shown} is there already` };
         }
         // Before the domain, so that none is left without keys when they cannot be made.
-        const keys: NewSigningKey[] = [];
-        for (const algorithm of algorithms) {
-          const wish = { domain, algorithm, selector: null, state: "active" } as const;
-          const made = { secrets: await secrets(), nowMs: Date.now() };
-          keys.push(await makeSigningKey(wish, made));
-        }
+        const keys = isSigned
+          ? await makeFirstKeys(domain, { secrets: await secrets(), nowMs: Date.now() })
+          : [];
         if (!await directory.addDomain(domain)) {
           return { kind: "failed", message: `${shown} is there already` };
         }

@@ -50,7 +50,7 @@ export function judgePair(pair: CertificatePair): PairJudgement {
     );
   }
 
-  const names = namesOf(leaf);
+  const names = certificateNames(leaf);
   if (!names.some((covered) => covers(covered, name))) {
     return fault(`the certificate is not for ${name}, but for ${names.join(", ") || "no host"}`);
   }
@@ -75,8 +75,8 @@ export function covers(covered: string, name: string): boolean {
   return dot > 0 && name.slice(dot) === covered.slice(1);
 }
 
-// RFC 9525 §6.3: the subject's common name counts for nothing.
-function namesOf(certificate: X509Certificate): string[] {
+/** The hosts a certificate is for. RFC 9525 §6.3: the subject's common name counts for nothing. */
+export function certificateNames(certificate: X509Certificate): string[] {
   return (certificate.subjectAltName ?? "").split(", ")
     .filter((name) => name.startsWith("DNS:"))
     .map((name) => name.slice("DNS:".length).toLowerCase());

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { certificateNames, covers } from "../crypto/certificate_pair.ts";
 import type { PresentedCertificate, ProbeOutcome, ProbeRequest } from "./reachability.ts";
 
 const MAX_REPLY_CHARACTERS = 8_192;
@@ -84,21 +85,15 @@ async function handshake(
 }
 
 function readCertificate(certificate: X509Certificate, serverName: string): PresentedCertificate {
-  const names = (certificate.subjectAltName ?? "").split(", ")
-    .filter((name) => name.startsWith("DNS:"))
-    .map((name) => name.slice("DNS:".length).toLowerCase());
+  const names = certificateNames(certificate);
+  const wanted = serverName.toLowerCase();
   return {
-    coversName: coversName(names, serverName.toLowerCase()),
+    coversName: names.some((name) => covers(name, wanted)),
     names: names.slice(0, MAX_NAMES),
     notBeforeMs: Date.parse(certificate.validFrom),
     notAfterMs: Date.parse(certificate.validTo),
     isSelfSigned: certificate.issuer === certificate.subject,
   };
-}
-
-/** RFC 9525 §6.3: a wildcard stands for one whole label, the leftmost. */
-function coversName(names: readonly string[], wanted: string): boolean {
-  return names.includes(wanted) || names.includes(`*${wanted.slice(wanted.indexOf("."))}`);
 }
 
 function until(socket: Socket, event: "connect" | "secureConnect"): Promise<void> {
