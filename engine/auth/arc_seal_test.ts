@@ -4,6 +4,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:cry
 import fc from "fast-check";
 import { authenticate } from "mailauth";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { pythonWithDkimpy } from "../../tests/fixtures/process.ts";
 import { ZoneResolver } from "../dns/zone_resolver.ts";
 import { sealForward, type SealOptions } from "./arc_seal.ts";
 import { dkimRecord } from "./dkim_key.ts";
@@ -70,18 +71,8 @@ async function byMailauth(octets: Buffer): Promise<string> {
   return arc.status.result;
 }
 
-/** Debian's own Python may have dkimpy where another one comes first. */
-const python = await firstWithDkimpy(["python3", "/usr/bin/python3"]);
+const python = await pythonWithDkimpy();
 if (python === null) console.warn("dkimpy is missing: ARC chains are only checked by mailauth");
-
-async function firstWithDkimpy(commands: readonly string[]): Promise<string | null> {
-  for (const command of commands) {
-    const importing = new Deno.Command(command, { args: ["-c", "import dkim"] });
-    const ran = await importing.output().catch(() => null);
-    if (ran?.success) return command;
-  }
-  return null;
-}
 
 async function chainByPython(octets: Uint8Array): Promise<string | null> {
   if (python === null) return null;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { pythonWithDkimpy } from "../../tests/fixtures/process.ts";
 import { openSslSigners } from "../crypto/ffi_openssl.ts";
 import { openNodeSigner } from "../crypto/node_signer.ts";
 import { readHeaderSection } from "../mail/header_section.ts";
@@ -41,16 +42,18 @@ async function byMailauth(message: string): Promise<string[]> {
   return results.map((result: { status: { result: string } }) => result.status.result);
 }
 
+const python = await pythonWithDkimpy();
+
 async function byPython(message: string): Promise<string[] | null> {
-  const { success, stdout, stderr } = await pythonRun(message);
+  if (python === null) return null;
+  const { success, stdout, stderr } = await pythonRun(python, message);
   const text = new TextDecoder().decode(success ? stdout : stderr);
-  if (!success && /No module named/.test(text)) return null;
   assert.ok(success, text);
   return JSON.parse(text);
 }
 
-async function pythonRun(message: string) {
-  const child = new Deno.Command("/usr/bin/python3", {
+async function pythonRun(python: string, message: string) {
+  const child = new Deno.Command(python, {
     args: [PYTHON, JSON.stringify(Object.fromEntries(records))],
     stdin: "piped",
     stdout: "piped",

