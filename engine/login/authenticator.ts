@@ -1,8 +1,8 @@
 /**
  * Who may log in. Weighs what a client said against the account of that name, and guards the weighing:
  * guessers are locked out, slow hashes are computed a few at a time and in turns, and a password found
- * right a moment ago, or wrong, is not hashed again. Names that are nobody's cost what others cost. Does not know
- * the dialogue that brought the credentials, nor what the account may do once it is in.
+ * right a moment ago, or wrong, is not hashed again. Names that are nobody's cost what others cost. Does
+ * not know the dialogue that brought the credentials, nor what the account may do once it is in.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { Buffer } from "node:buffer";
