@@ -22,6 +22,8 @@ export type DkimRecord =
     readonly publicKey: string;
     /** `t=y`: verifiers should not trust the signatures yet. */
     readonly isTesting: boolean;
+    /** `t=s`: signatures name no subdomain in `i=`. */
+    readonly isStrict: boolean;
   }
   | { readonly kind: "revoked" }
   | { readonly kind: "fault"; readonly reason: string };
@@ -105,11 +107,13 @@ export function parseDkimRecord(text: string): DkimRecord {
   const kind = tags.get("k") ?? "rsa";
   if (kind !== "rsa" && kind !== "ed25519") return fault(`k=${kind} is no key type we know`);
   if (Buffer.from(key, "base64").toString("base64") !== key) return fault("p= is not base64");
+  const flags = (tags.get("t") ?? "").split(":").map((flag) => flag.trim());
   return {
     kind: "key",
     algorithm: kind === "rsa" ? "rsa-sha256" : "ed25519-sha256",
     publicKey: key,
-    isTesting: (tags.get("t") ?? "").split(":").some((flag) => flag.trim() === "y"),
+    isTesting: flags.includes("y"),
+    isStrict: flags.includes("s"),
   };
 }
 

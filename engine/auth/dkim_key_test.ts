@@ -38,6 +38,7 @@ Deno.test("generateSigningKey: RSA of 2048 bits and Ed25519, published as their 
       algorithm,
       publicKey,
       isTesting: false,
+      isStrict: false,
     });
     assert.equal(txtStrings(record).join(""), record);
     assert.ok(txtStrings(record).every((string) => string.length <= 255));
@@ -81,7 +82,7 @@ Deno.test("parseDkimRecord: tells keys, revoked keys and faults apart (RFC 6376 
   ];
   for (const [text, kind] of kinds) assert.equal(parseDkimRecord(text).kind, kind, text);
   const testing = parseDkimRecord("v=DKIM1; t=s:y; p=AAAA");
-  assert.ok(testing.kind === "key" && testing.isTesting);
+  assert.ok(testing.kind === "key" && testing.isTesting && testing.isStrict);
 });
 
 Deno.test({

@@ -61,6 +61,8 @@ export interface DmarcResult {
   readonly verdict: "pass" | "fail" | "none" | "temperror" | "permerror";
   /** The domain of From, in A-labels; empty when there is not exactly one. */
   readonly fromDomain: string;
+  /** There are several From fields, or several domains in it: two readers may take it for two senders. */
+  readonly isAmbiguous?: boolean;
   /** Where the record was found; empty when there is none. */
   readonly policyDomain: string;
   /** What the domain asks for, `sp` and `np` considered; `null` without a record. */

@@ -65,6 +65,8 @@ export function readAnswer<T>(message: Message<T>, from: Chain): Reading<T> {
   if (rcode === RCODE_NXDOMAIN) return { kind: "answer", answer: { kind: "nxdomain" }, ttlS };
   if (message.negativeTtlS === null) {
     if (chain.name !== from.name) return { kind: "continues", chain };
+    // Records of another name alone are no answer, and no word that there are none of this one.
+    if (message.records.length > 0) return { kind: "failed", reason: "malformed" };
     // RFC 2308 §2.2: name servers without a SOA are a referral: this server does not resolve.
     const isReferral = message.delegates && !message.authoritative && !message.recursionAvailable;
     if (isReferral) return { kind: "failed", reason: "refused" };

@@ -62,7 +62,12 @@ export function encodeQuery(
     id: options.id,
     // RFC 6840 §5.7: AD in a query asks for AD in the answer, without the weight of DO.
     flags: dnsPacket.RECURSION_DESIRED | dnsPacket.AUTHENTIC_DATA,
-    questions: [{ type: question.type, name: question.name, class: "IN" }],
+    // The only escape that `canonicalName` writes.
+    questions: [{
+      type: question.type,
+      name: question.name.replaceAll("\\032", " "),
+      class: "IN",
+    }],
     additionals: options.edns
       ? [{ type: "OPT", name: ".", udpPayloadSize: UDP_PAYLOAD_OCTETS, flags: 0, options: [] }]
       : [],

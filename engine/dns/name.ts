@@ -3,18 +3,20 @@ import { isIPv4, isIPv6 } from "node:net";
 
 const MAX_NAME_CHARACTERS = 253;
 // Printable ASCII without the backslash, which in presentation form begins an escape.
-const LABEL = /^[!-[\]-~]{1,63}$/;
+const LABEL = /^[ -[\]-~]{1,63}$/;
 
 /**
- * The name in lower case without its trailing dot, or `null` if no query can carry it. The root is
- * `.`; the empty string is no name.
+ * The name in lower case without its trailing dot, a space written `\032` as in names that are read, or `null`
+ * if no query can carry it. The root is `.`; the empty string is no name.
  */
 export function canonicalName(name: string): string | null {
   if (name === ".") return name;
   const bare = name.endsWith(".") ? name.slice(0, -1) : name;
   // RFC 1035 §3.1: 255 octets on the wire, which are 253 characters here.
   if (bare.length > MAX_NAME_CHARACTERS) return null;
-  return bare.split(".").every((label) => LABEL.test(label)) ? bare.toLowerCase() : null;
+  if (!bare.split(".").every((label) => LABEL.test(label))) return null;
+  const lower = bare.toLowerCase();
+  return lower.includes(" ") ? lower.replaceAll(" ", "\\032") : lower;
 }
 
 /** The name that holds the PTR records of an address (RFC 1035 §3.5, RFC 3596 §2.5), else `null`. */

@@ -6,6 +6,8 @@ Deno.test("canonicalName: case and trailing dot do not matter (RFC 1035 §2.3.3)
   assert.equal(canonicalName("Mail.Example.ORG."), "mail.example.org");
   assert.equal(canonicalName("_25._tcp.mx.example"), "_25._tcp.mx.example");
   assert.equal(canonicalName("."), ".");
+  // Macros of SPF may name such (RFC 7208 §7.1); written as `readName` does, so that owners are told by it.
+  assert.equal(canonicalName("A b.example"), "a\\032b.example");
 });
 
 Deno.test("canonicalName: what no query can carry is null (RFC 1035 §2.3.4)", () => {
@@ -21,7 +23,7 @@ Deno.test("canonicalName: what no query can carry is null (RFC 1035 §2.3.4)", (
       ".a",
       `${label63}a.b`,
       `a${name253}`,
-      "a b",
+      "a\tb",
       "ü.example",
       "a\\.b",
     ]

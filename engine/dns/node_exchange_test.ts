@@ -190,6 +190,13 @@ Deno.test("nodeExchange: a garbled reply to the right question is malformed", as
   assert.deepEqual(answer, tempfail("malformed"));
 });
 
+Deno.test("nodeExchange: records of another name alone are malformed, not none", async () => {
+  const { answer } = await ask({
+    udp: (q, via) => via.send(reply(q, [{ ...ADDRESS, name: "other.example" }])),
+  });
+  assert.deepEqual(answer, tempfail("malformed"));
+});
+
 Deno.test("nodeExchange: a CNAME loop is a failure, within one reply or over several", async () => {
   const within = await ask({
     udp: (q, via) =>
