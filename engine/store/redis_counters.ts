@@ -5,6 +5,7 @@
  */
 import { checkWindows } from "./counter_window.ts";
 import type { Claim, Counters, CounterWindow, Taken } from "./counters.ts";
+import clockLua from "./lua/clock.lua" with { type: "text" };
 import addLua from "./lua/counter_add.lua" with { type: "text" };
 import giveBackLua from "./lua/counter_give_back.lua" with { type: "text" };
 import takeLua from "./lua/counter_take.lua" with { type: "text" };
@@ -12,9 +13,9 @@ import windowLua from "./lua/counter_window.lua" with { type: "text" };
 import { RedisConnection, type RedisConnectionOptions, redisScript } from "./redis_connection.ts";
 
 const SCRIPTS = {
-  add: redisScript(windowLua + addLua),
-  giveBack: redisScript(windowLua + giveBackLua),
-  take: redisScript(windowLua + takeLua),
+  add: redisScript(clockLua + windowLua + addLua),
+  giveBack: redisScript(clockLua + windowLua + giveBackLua),
+  take: redisScript(clockLua + windowLua + takeLua),
 };
 
 export interface RedisCountersOptions extends RedisConnectionOptions {

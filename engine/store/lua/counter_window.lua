@@ -1,13 +1,6 @@
 -- Stands in front of the scripts of counters: sliding windows as engine/store/counter_window.ts has them.
 -- A counter is a text of three numbers: its bucket, counted in that, counted in the bucket before.
 
--- The clock given in Unix ms, or that of the server, which is the same for all nodes.
-local function clock(given)
-  if given ~= "" then return tonumber(given) end
-  local time = redis.call("TIME")
-  return time[1] * 1000 + math.floor(time[2] / 1000)
-end
-
 local function load(key, windowMs, nowMs)
   local window = { key = key, windowMs = windowMs, current = 0, previous = 0 }
   window.index = math.floor(nowMs / windowMs)
