@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { until } from "../../tests/fixtures/process.ts";
+import { readHeaderSection } from "../mail/header_section.ts";
+import type { OnFailure } from "./filter_address.ts";
+import { policyMessage } from "./policy_facts.ts";
+import type { SenderFacts } from "./policy_hooks.ts";
+import { checkPolicyModule, PolicyRunner } from "./policy_runner.ts";
+
+const THREAD = new URL("../../workers/policy.ts", import.meta.url);
+const MODULE = new URL("testdata/policy_module.ts", import.meta.url).pathname;
+const TIMEOUT_MS = 500;
+
+const client = {
+  address: "192.0.2.1",
+  reverse: { verdict: "pass", name: "mail.example.net" },
+  heloName: "mail.example.net",
+  heloFaults: [],
+  lists: [],
+} as const;
+
+function sender(reversePath: string): SenderFacts {
+  return {
+    nowMs: 0,
+    sessionId: "s",
+    client: { address: client.address, reverseName: null, lists: [] },
+    heloName: client.heloName,
+    reversePath,
+  };
+}
+
+interface Failure {
+  readonly hook: string | null;
+  readonly fault: string;
+  readonly detail: string;
+}
+
+async function start(path = MODULE, onFailure: OnFailure = "accept") {
+  const failures: Failure[] = [];
+  const outcomes: string[] = [];
+  const runner = await PolicyRunner.start({
+    thread: THREAD,
+    path,
+    timeoutMs: TIMEOUT_MS,
+    onFailure,
+    now: () => performance.now(),
+    observer: {
+      answered: ({ hook, outcome }) => outcomes.push(`${hook} ${outcome}`),
+      failed: (failure) => failures.push(failure),
+    },
+  });
+  return { runner, failures, outcomes };
+}
+
+Deno.test("PolicyRunner: a policy's answers, and its faults as no opinion", async (t) => {
+  const { runner, failures, outcomes } = await start();
+  using _ = runner;
+  const faultOf = async (reversePath: string) => {
+    failures.length = 0;
+    assert.deepEqual(await runner.ask("onMail", sender(reversePath)), { kind: "none" });
+    return failures[0];
+  };
+
+  await t.step("hooks the module does not have are not asked", async () => {
+    assert.ok(!runner.has("onRcpt"));
+    const facts = { ...sender("throws"), forwardPath: "a@b.test", recipients: [] };
+    assert.deepEqual(await runner.ask("onRcpt", facts), { kind: "none" });
+    assert.deepEqual(outcomes, []);
+  });
+  await t.step("an answer that takes a while", async () => {
+    assert.deepEqual(await runner.ask("onMail", sender("slow")), { kind: "accept" });
+    assert.deepEqual(outcomes, ["onMail accept"]);
+    assert.deepEqual(await runner.ask("onMail", sender("else")), { kind: "none" });
+  });
+  await t.step("a message's facts arrive whole and frozen", async () => {
+    const octets = Buffer.from(
+      "Received: a\r\nreceived: b\r\nSubject: =)\r\n folded\r\n\r\nhello\r\n",
+    );
+    const header = readHeaderSection(octets);
+    const part = { charset: null, transferEncoding: "7bit", depth: 1, head: new Uint8Array() };
+    const attachment = {
+      ...{ ...part, mediaType: "text/plain", fileName: "a.txt" },
+      ...{ disposition: "attachment", sizeOctets: 5 } as const,
+    };
+    const facts = policyMessage({
+      ...{ nowMs: 0, client, reversePath: "a@b.test", recipients: ["c@d.test"] },
+      ...{ authentication: null, header, sizeOctets: octets.length },
+      ...{ linkLists: [], reputations: [] },
+      content: {
+        parts: [attachment],
+        text: "hello",
+        links: [{ url: "http://x.test/", host: "x.test", shown: null }],
+        html: null,
+        defects: [],
+      },
+    }, { octets, sessionId: "s", score: { points: 1.5, signals: [] } });
+    assert.deepEqual(await runner.ask("onMessage", facts), {
+      kind: "quarantine",
+      reason: "=) folded|2|hello|a.txt|1.5|x.test|4",
+    });
+  });
+  await t.step("routes", async () => {
+    const facts = { nowMs: 0, forwardPath: "a@b.test", isLocal: false, mayRelay: false };
+    assert.deepEqual(await runner.route({ ...facts, destination: "b.test" }), {
+      kind: "route",
+      destination: "gateway.test:2525",
+    });
+    failures.length = 0;
+    assert.deepEqual(await runner.route({ ...facts, destination: "a.test" }), { kind: "none" });
+    assert.equal(failures[0].fault, "nonsense");
+  });
+  await t.step("it throws, rejects, answers late or nonsense", async () => {
+    const threw = await faultOf("throws");
+    assert.equal(threw.fault, "threw");
+    assert.match(threw.detail, /^Error: no such thing \(\S*policy_module\.ts:\d+:\d+\)$/);
+    assert.equal((await faultOf("rejects")).detail.split(" (")[0], "TypeError: rejected");
+    assert.equal((await faultOf("hangs")).fault, "late");
+    assert.equal((await faultOf("nonsense")).fault, "nonsense");
+    assert.equal((await faultOf("getter")).fault, "nonsense");
+    for (const reversePath of ["complains", "throwsOutside"]) {
+      failures.length = 0;
+      assert.deepEqual(await runner.ask("onMail", sender(reversePath)), { kind: "none" });
+      await until(() => failures.length > 0);
+      assert.deepEqual([failures[0].hook, failures[0].fault], [null, "complaint"]);
+    }
+    assert.equal(outcomes.filter((outcome) => outcome === "onMail failed").length, 5);
+  });
+  await t.step("more questions than it keeps up with", async () => {
+    failures.length = 0;
+    const all = Array.from({ length: 300 }, () => runner.ask("onMail", sender("slow")));
+    await Promise.all(all);
+    assert.equal(failures.filter(({ fault }) => fault === "overloaded").length, 44);
+  });
+  for (const reversePath of ["loops", "leaves"]) {
+    await t.step(`it ${reversePath}: its thread is ended and comes back`, async () => {
+      const startedMs = performance.now();
+      const [fault, other] = await Promise.all([
+        faultOf(reversePath),
+        runner.ask("onMail", sender(reversePath === "loops" ? "slow" : "hangs")),
+      ]);
+      assert.equal(fault.fault, "stuck");
+      assert.deepEqual(other, { kind: "none" });
+      assert.ok(performance.now() - startedMs < 5_000);
+      assert.equal((await faultOf("slow")).fault, "unavailable");
+      await until(async () => (await runner.ask("onMail", sender("slow"))).kind === "accept");
+    });
+  }
+});
+
+Deno.test("PolicyRunner: faults put mail off where that is set, and never refuse it for good", async () => {
+  const { runner } = await start(MODULE, "defer");
+  using _ = runner;
+  for (const reversePath of ["throws", "nonsense", "loops"]) {
+    const opinion = await runner.ask("onMail", sender(reversePath));
+    assert.ok(opinion.kind === "refused", reversePath);
+    assert.deepEqual([opinion.reply.code, opinion.reply.enhancedStatus], [451, "4.7.1"]);
+  }
+  const facts = { nowMs: 0, forwardPath: "a@b.test", isLocal: false, mayRelay: false };
+  assert.equal((await runner.route({ ...facts, destination: "b.test" })).kind, "refused");
+});
+
+Deno.test("PolicyRunner: a module loaded anew counts from then on, and one that does not load changes nothing", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const path = `${dir}/policy.js`;
+    const write = (text: string) => Deno.writeTextFile(path, text);
+    await write("export default { onMail: () => ({ kind: 'accept' }) };");
+    const { runner, failures } = await start(path);
+    using _ = runner;
+    assert.equal((await runner.ask("onMail", sender("x"))).kind, "accept");
+    await write("export default {\n  onMail: () => ({{ kind: 'accept' }) };");
+    await runner.reload();
+    assert.equal(failures[0].fault, "unusable");
+    assert.match(failures[0].detail, /policy\.js: .* \(at 2:\d+\)$/);
+    assert.equal((await runner.ask("onMail", sender("x"))).kind, "accept");
+    await write("export default { onMail: () => ({ kind: 'quarantine', text: 'new' }) };");
+    const [before] = await Promise.all([runner.ask("onMail", sender("x")), runner.reload()]);
+    assert.equal(before.kind, "accept");
+    assert.equal((await runner.ask("onMail", sender("x"))).kind, "quarantine");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("checkPolicyModule: one readable line for what is wrong, none for the example", async () => {
+  const options = { thread: THREAD, timeoutMs: TIMEOUT_MS, now: () => performance.now() };
+  const example = new URL("../../config/policy.example.ts", import.meta.url).pathname;
+  assert.equal(await checkPolicyModule({ ...options, path: example }), null);
+  const dir = await Deno.makeTempDir();
+  try {
+    const cases: [text: string | null, line: RegExp][] = [
+      [null, /Module not found/],
+      ["export const x = 1;", /no object with hooks$/],
+      ["export default {};", /has no hooks$/],
+      ["export default { onRecipient() {} };", /there is no hook onRecipient, only onConnect, /],
+      ["export default { onMail: 1 };", /onMail is no function$/],
+      ["throw new Error('at the start\\nof it');", /at the start \(at 1:\d+\)$/],
+      ["const x: = 1;", /\(at 1:\d+\)$/],
+    ];
+    for (const [text, line] of cases) {
+      // Deno checks the types of TypeScript in tests, which takes its time.
+      const path = `${dir}/p.${text?.includes(": =") ? "ts" : "js"}`;
+      if (text !== null) await Deno.writeTextFile(path, text);
+      const reason = await checkPolicyModule({ ...options, path }) ?? "";
+      assert.ok(reason.startsWith(`${path}: `), reason);
+      assert.match(reason, line);
+      assert.doesNotMatch(reason, /\n/);
+    }
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});

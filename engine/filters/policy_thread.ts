@@ -1,0 +1,74 @@
+/**
+ * The side of a policy's own thread: asks its hooks, each within its time, and tells what came of it. A hook that
+ * never gives the thread back is noticed on the other side.
+ */
+import { policyHeader } from "./policy_facts.ts";
+import type { Hook, HookName, Policy } from "./policy_hooks.ts";
+import { readVerdict } from "./policy_verdict.ts";
+import type { FromPolicyThread, ToPolicyThread, WireMessageFacts } from "./policy_wire.ts";
+
+const LATE = Symbol("late");
+
+export interface PolicyThreadOptions {
+  readonly timeoutMs: number;
+  readonly tell: (message: FromPolicyThread) => void;
+}
+
+/** Never rejects: whatever the hook does is told. */
+export async function askHook(
+  policy: Policy,
+  { call, hook, facts }: Extract<ToPolicyThread, { kind: "ask" }>,
+  { timeoutMs, tell }: PolicyThreadOptions,
+): Promise<void> {
+  const controller = new AbortController();
+  const { promise: over, resolve } = Promise.withResolvers<typeof LATE>();
+  const timer = setTimeout(() => {
+    controller.abort();
+    resolve(LATE);
+  }, timeoutMs);
+  try {
+    const ask = policy[hook] as Hook<unknown, unknown> | undefined;
+    const answering = ask?.call(policy, factsOf(hook, facts), { signal: controller.signal });
+    const answer = await Promise.race([answering, over]);
+    if (answer === LATE) {
+      const detail = `no answer within ${timeoutMs} ms`;
+      return tell({ kind: "fault", call, fault: "late", detail });
+    }
+    const opinion = readVerdict(hook, answer);
+    if (opinion.kind !== "nonsense") return tell({ kind: "answer", call, opinion });
+    tell({ kind: "fault", call, fault: "nonsense", detail: opinion.reason });
+  } catch (error) {
+    tell({ kind: "fault", call, fault: "threw", detail: describeError(error) });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One line, with the place in the module where it is known. */
+export function describeError(error: unknown): string {
+  try {
+    if (!(error instanceof Error)) return oneLine(String(error));
+    const place = /(?:file:\/\/)?([^\s()]+:\d+:\d+)/.exec(error.stack?.slice(0, 4_000) ?? "");
+    const text = error.message.split("\n", 1)[0];
+    return oneLine(`${error.name}: ${text}${place === null ? "" : ` (${place[1]})`}`);
+  } catch {
+    return "what it threw cannot be looked at";
+  }
+}
+
+function oneLine(text: string): string {
+  return text.slice(0, 300).replace(/[^ -~]/g, "?");
+}
+
+function factsOf(hook: HookName, wired: unknown): unknown {
+  if (hook !== "onMessage") return deepFreeze(wired);
+  const { fields, ...rest } = wired as WireMessageFacts;
+  return deepFreeze({ ...rest, header: policyHeader(fields) });
+}
+
+/** Of what a structured clone made, so of bounded depth. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
+}
