@@ -2,6 +2,7 @@
 
 import type { FloodOrder, FloodReport } from "./load_flood.ts";
 import type { IdleOrder, IdleReport } from "./load_idle.ts";
+import type { MessagesOrder } from "./load_messages.ts";
 import type { PacedOrder, PacedReport } from "./load_paced.ts";
 import type { TlsOrder, TlsReport } from "./load_tls.ts";
 import { benchProgram, installed, poll, signalTo, stop } from "./process.ts";
@@ -33,6 +34,20 @@ export async function flood(
     `inet:${order.host}:${order.port}`,
   ], options.signal);
   return { accepted: order.messages, seconds: (performance.now() - startedAtMs) / 1000 };
+}
+
+/**
+ * Sends mail made beforehand as fast as it is taken.
+ * @throws {Error} when a single message is refused.
+ */
+export async function sendMessages(
+  order: MessagesOrder,
+  signal: AbortSignal,
+): Promise<FloodReport> {
+  const [command, ...args] = benchProgram("load_messages.ts", JSON.stringify(order), order.path);
+  const report: FloodReport = JSON.parse(await runUntil(command, args, signal));
+  if (report.accepted !== order.messages) throw new Error("the mail was cut short");
+  return report;
 }
 
 /** Full handshakes by STARTTLS. */

@@ -10,13 +10,23 @@ export type ScenarioId = "a" | "b" | "c" | "f" | "d" | "e" | "x";
 
 export type LoadScenarioId = "a" | "b" | "c" | "f" | "d";
 
-/** Whose processor time it was; `harness` is this program itself. */
-export type CpuGroup = "server" | "postgres" | "redis" | "load" | "sink" | "harness";
+/** Whose processor time it was; `filter` judges mail for a server, `harness` is this program itself. */
+export type CpuGroup =
+  | "server"
+  | "filter"
+  | "postgres"
+  | "redis"
+  | "dns"
+  | "load"
+  | "sink"
+  | "harness";
 
 export const cpuGroups: readonly CpuGroup[] = [
   "server",
+  "filter",
   "postgres",
   "redis",
+  "dns",
   "load",
   "sink",
   "harness",

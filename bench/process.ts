@@ -17,7 +17,11 @@ export type PortUse =
   | "sluiceHttp"
   | "postgres"
   | "redis"
-  | "sink";
+  | "sink"
+  | "dns"
+  | "rspamdMilter"
+  | "rspamdControl"
+  | "rspamdRedis";
 
 export const portOffsets: Readonly<Record<PortUse, number>> = {
   postfix: 0,
@@ -26,6 +30,10 @@ export const portOffsets: Readonly<Record<PortUse, number>> = {
   postgres: 3,
   redis: 4,
   sink: 5,
+  dns: 6,
+  rspamdMilter: 7,
+  rspamdControl: 8,
+  rspamdRedis: 9,
 };
 
 export interface Started {
@@ -177,9 +185,14 @@ export function asUser(user: string): readonly string[] {
   return ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups", "--"];
 }
 
-/** A program of this folder, run by this Deno with the loopback as its only permission. */
-export function benchProgram(name: string, argument: string): readonly string[] {
+/** A program of this folder, run by this Deno with the loopback, and perhaps a file, as its only permission. */
+export function benchProgram(
+  name: string,
+  argument: string,
+  readable: string | null = null,
+): readonly string[] {
   const path = new URL(name, import.meta.url).pathname;
   const flags = ["--quiet", "--no-prompt", "--no-config", "--no-lock", "--allow-net=127.0.0.0/8"];
-  return [Deno.execPath(), "run", ...flags, path, argument];
+  const reading = readable === null ? [] : [`--allow-read=${readable}`];
+  return [Deno.execPath(), "run", ...flags, ...reading, path, argument];
 }

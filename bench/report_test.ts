@@ -6,8 +6,10 @@ import { summarize } from "./summary.ts";
 
 const groups: Record<CpuGroup, number> = {
   server: 0.4,
+  filter: 0,
   postgres: 0.1,
   redis: 0,
+  dns: 0,
   load: 0.05,
   sink: 0,
   harness: 0,

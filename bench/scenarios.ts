@@ -63,7 +63,7 @@ async function sendAll(
 }
 
 /** Unix milliseconds of the last of the expected messages; @throws when some never come. */
-async function allArrived(
+export async function allArrived(
   sink: CountingSink,
   options: { expected: number; seconds: number; signal: AbortSignal },
 ): Promise<number> {

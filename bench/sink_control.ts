@@ -24,11 +24,32 @@ export interface StampingSink extends CountingSink {
 /** The cheapest sink there is on this machine. */
 export async function startCountingSink(workplace: Workplace): Promise<CountingSink> {
   if (!await installed("smtp-sink")) return startStampingSink(workplace);
+  return startSmtpSink(workplace, []);
+}
+
+/** `smtp-sink` as a mailbox server (RFC 2033); it writes each message into a directory, if one is given. */
+export function startLmtpSink(
+  workplace: Workplace,
+  options: { readonly dumpDirectory: string | null },
+): Promise<CountingSink> {
+  const { dumpDirectory } = options;
+  return startSmtpSink(workplace, [
+    "-L",
+    ...(dumpDirectory === null ? [] : ["-d", `${dumpDirectory}/%M.`]),
+  ]);
+}
+
+async function startSmtpSink(
+  workplace: Workplace,
+  flags: readonly string[],
+): Promise<CountingSink> {
   const port = workplace.port("sink");
   const logPath = `${workplace.directory}/smtp-sink.log`;
   await Deno.writeTextFile(logPath, "");
   const user = Deno.uid() === 0 ? ["-u", "nobody"] : [];
-  const child = startLogged(["smtp-sink", ...user, "-c", `127.0.0.1:${port}`, "1024"], { logPath });
+  const child = startLogged(["smtp-sink", ...user, ...flags, "-c", `127.0.0.1:${port}`, "1024"], {
+    logPath,
+  });
   await using cleanup = new AsyncDisposableStack();
   cleanup.defer(() => stop(child));
   await listening(port, { signal: workplace.signal, child, logPath });

@@ -54,21 +54,38 @@ export class SmtpDialogue {
 
   /** Sends one message; MAIL and RCPT go together, DATA alone, for it is timed. */
   async send(message: { serial: number; payload: Buffer }): Promise<Transaction> {
-    const recipient = this.#expect("250");
-    const sender = this.#say(
-      "MAIL FROM:<load@bench.test>\r\nRCPT TO:<sink@bench.test>\r\n",
-      "250",
-    );
-    await Promise.all([recipient, sender]);
+    await this.#envelope("load@bench.test", "sink@bench.test");
     const dataAtMs = stampNowMs();
+    await this.#message(() => {
+      const head = headerSectionOf({ sentAtMs: dataAtMs, serial: message.serial });
+      this.#socket.write(head, "latin1");
+      this.#socket.write(message.payload);
+    });
+    return { dataAtMs, acceptedAtMs: stampNowMs() };
+  }
+
+  /** Sends a message as it is: its lines end in CRLF, the last one too, and none begins with a dot. */
+  async sendAs(
+    envelope: { readonly from: string; readonly to: string },
+    message: Uint8Array,
+  ): Promise<void> {
+    await this.#envelope(envelope.from, envelope.to);
+    await this.#message(() => this.#socket.write(message));
+  }
+
+  async #envelope(from: string, to: string): Promise<void> {
+    const recipient = this.#expect("250");
+    const sender = this.#say(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\n`, "250");
+    await Promise.all([recipient, sender]);
+  }
+
+  async #message(write: () => void): Promise<void> {
     await this.#say("DATA\r\n", "354");
     this.#socket.cork();
-    this.#socket.write(headerSectionOf({ sentAtMs: dataAtMs, serial: message.serial }), "latin1");
-    this.#socket.write(message.payload);
+    write();
     const accepted = this.#say(".\r\n", "250");
     this.#socket.uncork();
     await accepted;
-    return { dataAtMs, acceptedAtMs: stampNowMs() };
   }
 
   /** Says QUIT and lets go without waiting for the answer. */

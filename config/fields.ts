@@ -1,6 +1,13 @@
 /** The kinds of values a variable may hold: each reads text and says what it expected instead. */
 import { z } from "zod";
 import { type DnsServer, parseServers } from "../engine/dns/servers.ts";
+import {
+  parseFilterAddress,
+  parseMilters,
+  parseRspamdUrl,
+} from "../engine/filters/filter_address.ts";
+import { type DnsList, parseDnsLists } from "../engine/limits/dns_list_zones.ts";
+import { parseRate, type Rate } from "../engine/limits/rate.ts";
 import { normalizeDomain } from "../engine/mail/domain.ts";
 import { formatIp, parseIp } from "../engine/mail/ip_address.ts";
 import { parseMailbox } from "../engine/mail/path.ts";
@@ -32,6 +39,28 @@ export function field<T>(expected: string, read: Read<T>, options: { secret?: bo
 /** A variable that may be left out. */
 export function orNull<T>(type: z.ZodType<T, string>) {
   return type.optional().transform((value): T | null => value ?? null);
+}
+
+/** `off` stands for `null`. */
+export function offOr<T>(type: z.ZodType<T, string>) {
+  return wordOr("off", null, type);
+}
+
+function wordOr<T, const W>(word: string, meaning: W, type: z.ZodType<T, string>) {
+  return z.string().transform((value, context): T | W => {
+    if (value.toLowerCase() === word) return meaning;
+    const result = type.safeParse(value);
+    if (result.success) return result.data;
+    for (const { message } of result.error.issues) {
+      const expected = message.replace(/^expected /, `expected ${word} or `);
+      context.addIssue({ code: "custom", message: expected });
+    }
+    return z.NEVER;
+  });
+}
+
+export function text(expected: string, form: RegExp) {
+  return field(expected, (value) => form.test(value) ? value : null);
 }
 
 export function wholeNumber(least: number, most: number) {
@@ -120,6 +149,41 @@ export function networks() {
   return list(expected, (text) => parseNetworks(text).kind === "networks" ? text : null);
 }
 
+/** As `networks`, or `none`. */
+export function networksOrNone() {
+  return wordOr("none", [], networks());
+}
+
+/** How much of something within how long: 100/1m. */
+export function rate() {
+  return field("a rate such as 100/1m", (value): Rate | null => parseRate(value));
+}
+
+/** DNS lists as Postfix's postscreen names them. */
+export function dnsLists() {
+  return z.string().transform((value, context): readonly DnsList[] => {
+    const parsed = parseDnsLists(value);
+    if (parsed.kind === "lists") return parsed.lists;
+    const message = `${JSON.stringify(parsed.entry.slice(0, 80))}: ${parsed.reason}`;
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
+}
+
+/** `host:port` or the path of a socket. */
+export function filterAddress() {
+  return field("host:port or the path of a socket", parseFilterAddress);
+}
+
+export function milters() {
+  const expected = "milters such as inet:127.0.0.1:8891 or unix:/run/milter.sock";
+  return field(`${expected}, separated by commas`, parseMilters);
+}
+
+export function rspamdUrl() {
+  return field("an address such as http://127.0.0.1:11333", parseRspamdUrl);
+}
+
 export function dnsServers() {
   const expected = "addresses such as 192.0.2.53 or [2001:db8::53]:5353, separated by commas";
   return field(expected, (text): readonly DnsServer[] | null => {
@@ -136,6 +200,11 @@ function readAddress(text: string): string | null {
 /** A name of our own. */
 export function domainName() {
   return field("a domain name", readDomainName);
+}
+
+/** Names of others. */
+export function domainNames() {
+  return list("domain names", normalizeDomain);
 }
 
 /** Letters, digits and hyphens only: peers turn away an EHLO with more (RFC 5321 §2.3.5). */

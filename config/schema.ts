@@ -3,6 +3,7 @@
  * What each is for stands in `.env.example`. Knows no file and no environment: see `load.ts`.
  */
 import { z } from "zod";
+import { JUDGING_VARIABLES, judgingContradictions, toJudging } from "./judging.ts";
 import {
   address,
   addresses,
@@ -77,6 +78,7 @@ const VARIABLES = {
   SESSION_MEMORY_BYTES: orNull(wholeNumber(MEBIBYTE, 64 * 1024 * MEBIBYTE)),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000).prefault("20000"),
   MAX_CONNECTIONS_PER_IP: wholeNumber(1, 1_000_000).prefault("1000"),
+  ...JUDGING_VARIABLES,
   SHUTDOWN_GRACE_S: seconds(0, 3600).prefault("30"),
   RETRY_FIRST_DELAY_S: seconds(0.001, YEAR_S).prefault("60"),
   RETRY_MAX_DELAY_S: seconds(0.001, YEAR_S).prefault("14400"),
@@ -144,6 +146,7 @@ function contradictions(settings: Partial<Settings>): string[] {
     if (other !== undefined) mistakes.push(`${name}: ${port} is already taken by ${other}`);
     takenBy.set(port, name);
   }
+  mistakes.push(...judgingContradictions(settings));
   const neededOctets = leastSessionMemory(settings.MAX_MESSAGE_BYTES ?? 0);
   if ((settings.SESSION_MEMORY_BYTES ?? Infinity) < neededOctets) {
     mistakes.push(
@@ -220,6 +223,7 @@ function toConfig(settings: Settings, machine: Machine) {
       Math.max(USUAL_SESSION_MEMORY_OCTETS, leastSessionMemory(settings.MAX_MESSAGE_BYTES)),
     maxConnections: settings.MAX_CONNECTIONS,
     maxConnectionsPerIp: settings.MAX_CONNECTIONS_PER_IP,
+    judging: toJudging(settings),
     shutdownGraceMs: settings.SHUTDOWN_GRACE_S,
     retryFirstDelayMs: settings.RETRY_FIRST_DELAY_S,
     retryMaxDelayMs: settings.RETRY_MAX_DELAY_S,

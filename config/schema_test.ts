@@ -16,7 +16,8 @@ function mistakesOf(variables: Record<string, string>): readonly string[] {
 }
 
 Deno.test("parseConfig: an empty environment gives a server that works on loopback", () => {
-  assert.deepEqual(configOf({}), {
+  const { judging: _, ...config } = configOf({});
+  assert.deepEqual(config, {
     serverHostname: "mail.example.org",
     serverDomain: "localhost",
     listenAddresses: ["127.0.0.1", "::1"],

@@ -8,14 +8,19 @@ import { type CliSettings, type CliStores, type Command, UsageError } from "./cl
 import { completionCommands } from "./cli/completion.ts";
 import { dkimCommands } from "./cli/dkim.ts";
 import { dkimRotationCommands } from "./cli/dkim_rotation.ts";
+import { dmarcCommands } from "./cli/dmarc.ts";
 import { doctorCommands } from "./cli/doctor.ts";
 import { domainCommands } from "./cli/domain.ts";
 import { domainSettingsCommands } from "./cli/domain_settings.ts";
 import { migrateCommands } from "./cli/migrate.ts";
+import { readMailFiles } from "./cli/node_mail_files.ts";
 import { submit } from "./cli/node_submit.ts";
+import { quarantineCommands } from "./cli/quarantine.ts";
 import { queueCommands } from "./cli/queue.ts";
 import { runCli } from "./cli/run.ts";
 import { sendCommands } from "./cli/send.ts";
+import { spamCommands } from "./cli/spam.ts";
+import { spamExplainCommands } from "./cli/spam_explain.ts";
 import { readLine } from "./cli/stdin.ts";
 import { userAccessCommands } from "./cli/user_access.ts";
 import { userCommands } from "./cli/user.ts";
@@ -31,10 +36,13 @@ import { findSecretKey, readSecretKey } from "./runtime/secret_key.ts";
 import { postgresCertificates } from "./store/postgres_certificates.ts";
 import { connectPostgres } from "./store/postgres_client.ts";
 import { postgresDirectory } from "./store/postgres_directory.ts";
+import { postgresDmarcReports } from "./store/postgres_dmarc_reports.ts";
 import { postgresHistory } from "./store/postgres_history.ts";
 import { migrate } from "./store/postgres_migrate.ts";
+import { postgresQuarantine } from "./store/postgres_quarantine.ts";
 import { proveSecretKey } from "./store/postgres_secret_proof.ts";
 import { postgresSigningKeys } from "./store/postgres_signing_keys.ts";
+import { postgresSpamMemory } from "./store/postgres_spam_memory.ts";
 
 export const COMMANDS: readonly Command[] = [
   ...domainCommands,
@@ -53,6 +61,10 @@ export const COMMANDS: readonly Command[] = [
   }),
   ...sendCommands(submit),
   ...queueCommands,
+  ...quarantineCommands,
+  ...dmarcCommands,
+  ...spamCommands({ readMailFiles, showProgress }),
+  ...spamExplainCommands({ readMailFiles, readRules, now: Date.now }),
   ...migrateCommands,
   ...completionCommands({
     commands: () => COMMANDS,
@@ -101,8 +113,11 @@ async function openStores(config: Config): Promise<CliStores & AsyncDisposable> 
   return {
     directory: postgresDirectory(sql, { now }),
     history: postgresHistory(sql),
+    quarantine: postgresQuarantine(sql),
+    dmarcReports: postgresDmarcReports(sql),
     signingKeys: postgresSigningKeys(sql, { now }),
     certificates: postgresCertificates(sql),
+    spamMemory: postgresSpamMemory(sql, { now: Date.now }),
     secrets: () => proven ??= secrets(),
     resolver,
     applied,
@@ -145,6 +160,16 @@ function redisProbe(url: string): StoreProbe {
   };
 }
 
+function readRules(path: string | null): Promise<string> {
+  return Deno.readTextFile(path ?? new URL("../config/spam_rules.json", import.meta.url));
+}
+
+/** On the line it was shown before; nowhere but on a terminal. */
+function showProgress(text: string | null): void {
+  if (!Deno.stderr.isTerminal()) return;
+  Deno.stderr.writeSync(new TextEncoder().encode(text === null ? "\r\x1b[K" : `\r${text}`));
+}
+
 function settingsOf(config: Config): CliSettings {
   return Object.freeze({
     hostname: config.serverHostname,
@@ -160,6 +185,7 @@ function settingsOf(config: Config): CliSettings {
     dnsServers: config.dnsServers,
     hasAcme: config.acmeDirectoryUrl !== null,
     hasAcmeDns: config.acmeDnsHook !== null,
+    spamRulesPath: config.judging.spamRulesPath,
   });
 }
 

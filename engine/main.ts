@@ -6,16 +6,24 @@ import { openCertificates } from "./certificates.ts";
 import { makeFirstKeys } from "./cli/dkim_making.ts";
 import { generatePassword, hashPassword } from "./crypto/password.ts";
 import { SecretBox } from "./crypto/secret_box.ts";
+import { checkPolicyModule } from "./filters/policy_runner.ts";
+import { Learning } from "./learning.ts";
 import { firstUser, nodeName } from "./runtime/first_start.ts";
 import { readableByOthers } from "./runtime/file_mode.ts";
 import { readSecretKey } from "./runtime/secret_key.ts";
 import { openDatabase } from "./runtime/pglite_keeper.ts";
+import { openReporter } from "./reporting.ts";
 import { Server } from "./server.ts";
+import { loadRules } from "./spam/node_rules.ts";
 import { memoryCounters } from "./store/memory_counters.ts";
+import { memoryGreylist } from "./store/memory_greylist.ts";
+import { memoryMeters } from "./store/memory_meters.ts";
 import { memoryDispatch } from "./store/memory_dispatch.ts";
 import { connectPostgres } from "./store/postgres_client.ts";
 import { postgresDirectory } from "./store/postgres_directory.ts";
+import { postgresDmarcReports } from "./store/postgres_dmarc_reports.ts";
 import { migrate } from "./store/postgres_migrate.ts";
+import { postgresQuarantine } from "./store/postgres_quarantine.ts";
 import { proveSecretKey } from "./store/postgres_secret_proof.ts";
 import { postgresSigningKeys } from "./store/postgres_signing_keys.ts";
 import { postgresSpool } from "./store/postgres_spool.ts";
@@ -27,6 +35,18 @@ import { sampleLoopLag } from "./telemetry/loop_lag.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { processRecorder } from "./telemetry/process_usage.ts";
 import { VERSION } from "./version.ts";
+
+/** What only shows when it is loaded: the rules of the spam score, and the operator's policy. */
+async function checkJudging({ judging }: Config): Promise<void> {
+  await loadRules(judging.spamRulesPath);
+  if (judging.policyModule === null) return;
+  const reason = await checkPolicyModule({
+    ...judging.policyModule,
+    thread: new URL("../workers/policy.ts", import.meta.url),
+    now: () => performance.now(),
+  });
+  if (reason !== null) throw new ConfigError([reason]);
+}
 
 const WRONG_CONFIGURATION = 2;
 /** How long a database that is not there yet is waited for. */
@@ -40,6 +60,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   metrics.build.state({ version: VERSION, deno: Deno.version.deno });
   stack.use(sampleLoopLag({ observe: (seconds) => metrics.eventLoopLagSeconds.observe(seconds) }));
 
+  await checkJudging(config);
   await Deno.mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   const database = stack.use(
     await openDatabase({
@@ -100,21 +121,33 @@ async function serve(config: Config, log: Log): Promise<void> {
     const reason = "abandoned";
     logger.info("{count} deliveries requeued: {reason}", { event: "requeued", reason, count });
   }
+  const learning = stack.use(await Learning.open({ config, sql, directory }));
   const server = new Server({
     config,
     node,
     database: database.target,
     spool,
+    quarantine: postgresQuarantine(sql),
+    dmarcReports: postgresDmarcReports(sql),
     dispatch,
-    counters: memoryCounters({ now: Date.now }),
+    embedded: {
+      counters: memoryCounters({ now: Date.now }),
+      meters: memoryMeters({ now: Date.now }),
+      greylist: memoryGreylist({ now: Date.now }),
+    },
     secretKey,
     certificates: certificates.current(),
+    spamKnowledge: learning.knowledge,
     metrics,
     recordProcess: processRecorder(metrics, () => meter.read()),
   });
+  const reporter = await openReporter(config, { sql, secrets, directory, spool });
+  if (reporter !== null) stack.use(reporter);
   stack.defer(() => server.stop());
   await server.start();
   certificates.start((set) => server.useCertificates(set));
+  reporter?.start();
+  learning.start((knowledge) => server.useSpamKnowledge(knowledge));
   const admin = serveAdminHttp({
     address: config.httpAddress,
     port: config.httpPort,

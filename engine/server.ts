@@ -5,16 +5,22 @@ import { Acceptor } from "./runtime/acceptor.ts";
 import { FfiListener, type ListenerSpec } from "./runtime/ffi_listener.ts";
 import { Housekeeper } from "./runtime/housekeeper.ts";
 import { MetricsCollector } from "./runtime/metrics_collector.ts";
-import type { FromWorker, SharedTarget } from "./runtime/wire.ts";
+import type { FromWorker, SharedTarget, SpamKnowledge } from "./runtime/wire.ts";
 import { WorkerPool } from "./runtime/worker_pool.ts";
 import type { ListenerName } from "./smtp/session.ts";
 import type { CertificateSet } from "./smtp/certificate_choice.ts";
 import type { Counters } from "./store/counters.ts";
 import type { Dispatch } from "./store/dispatch.ts";
-import { callChannel } from "./store/port_calls.ts";
+import type { DmarcReports } from "./store/dmarc_reports.ts";
+import type { Greylist } from "./store/greylist.ts";
+import type { Meters } from "./store/meters.ts";
+import { callChannel, type HubPort } from "./store/port_calls.ts";
 import { serveCounters } from "./store/port_counters.ts";
 import { serveDispatch } from "./store/port_dispatch.ts";
+import { serveGreylist } from "./store/port_greylist.ts";
+import { serveMeters } from "./store/port_meters.ts";
 import type { PostgresTarget } from "./store/postgres_client.ts";
+import type { Quarantine } from "./store/quarantine.ts";
 import type { Spool } from "./store/spool.ts";
 import { logOf } from "./telemetry/log.ts";
 import { type Metrics, snapshot } from "./telemetry/metrics.ts";
@@ -25,12 +31,19 @@ export interface ServerOptions {
   readonly node: string;
   readonly database: PostgresTarget;
   readonly spool: Spool;
+  readonly quarantine: Pick<Quarantine, "expire">;
+  readonly dmarcReports: Pick<DmarcReports, "forget">;
   /** The main thread's dispatcher: a connection to Redis, or the one all workers share. */
   readonly dispatch: Dispatch;
-  /** What embedded counters the workers share; unused where Redis has them. */
-  readonly counters: Counters;
+  /** What the workers share in this process; unused where Redis has it. */
+  readonly embedded: {
+    readonly counters: Counters;
+    readonly meters: Meters;
+    readonly greylist: Greylist;
+  };
   readonly secretKey: Uint8Array;
   readonly certificates: CertificateSet;
+  readonly spamKnowledge: SpamKnowledge;
   readonly metrics: Metrics;
   readonly recordProcess: () => void;
 }
@@ -50,6 +63,7 @@ export class Server {
   /** How many connections each session worker has adopted; the counter is shared with it. */
   readonly #adopted: Int32Array<SharedArrayBuffer>[] = [];
   #certificates: CertificateSet;
+  #spamKnowledge: SpamKnowledge;
   #acceptor: Acceptor | null = null;
   #incarnations = 0;
   #onProgress: (() => void) | null = null;
@@ -57,9 +71,12 @@ export class Server {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#certificates = options.certificates;
-    const { config, spool, dispatch } = options;
+    this.#spamKnowledge = options.spamKnowledge;
+    const { config, spool, dispatch, quarantine, dmarcReports } = options;
     this.#housekeeper = new Housekeeper({
       spool,
+      quarantine,
+      dmarcReports,
       dispatch,
       historyMs: config.historyMs,
       now: Date.now,
@@ -126,6 +143,12 @@ export class Server {
     this.#sessions.broadcast({ kind: "certificates", certificates });
   }
 
+  /** Scores by it from the next message on. */
+  useSpamKnowledge(spamKnowledge: SpamKnowledge): void {
+    this.#spamKnowledge = spamKnowledge;
+    this.#sessions.broadcast({ kind: "spam_knowledge", spamKnowledge });
+  }
+
   async readiness(): Promise<Readiness> {
     const { spool, dispatch } = this.#options;
     const [database, dispatcher] = await Promise.all([
@@ -142,7 +165,7 @@ export class Server {
     recordProcess();
     await Promise.all([
       spool.depth().then((depth) => {
-        for (const state of ["queued", "leased", "deferred"] as const) {
+        for (const state of ["queued", "leased", "deferred", "held"] as const) {
           metrics.queueDeliveries.of({ state }).set(depth[state]);
         }
       }),
@@ -188,6 +211,7 @@ export class Server {
           stores: { database, shared },
           secretKey,
           certificates: this.#certificates,
+          spamKnowledge: this.#spamKnowledge,
           owner: owners[index],
           adopted,
         }, transfer];
@@ -211,14 +235,20 @@ export class Server {
   }
 
   #sharedTarget(): [SharedTarget, Transferable[]] {
-    const { config, dispatch, counters } = this.#options;
+    const { config, dispatch, embedded } = this.#options;
     if (config.redisUrl !== null) return [{ kind: "redis", url: config.redisUrl }, []];
-    const forDispatch = callChannel();
-    const forCounters = callChannel();
-    serveDispatch(forDispatch.hub, dispatch);
-    serveCounters(forCounters.hub, counters);
-    const ports = { dispatch: forDispatch.worker, counters: forCounters.worker };
-    return [{ kind: "port", ...ports }, [ports.dispatch, ports.counters]];
+    const open = (serve: (hub: HubPort) => void): MessagePort => {
+      const { hub, worker } = callChannel();
+      serve(hub);
+      return worker;
+    };
+    const ports = {
+      dispatch: open((hub) => serveDispatch(hub, dispatch)),
+      counters: open((hub) => serveCounters(hub, embedded.counters)),
+      meters: open((hub) => serveMeters(hub, embedded.meters)),
+      greylist: open((hub) => serveGreylist(hub, embedded.greylist)),
+    };
+    return [{ kind: "port", ports }, Object.values(ports)];
   }
 
   /** Lays the ways bodies take from session workers to delivery workers. */

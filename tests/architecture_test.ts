@@ -10,16 +10,18 @@ const ROOTS = [
   "engine/main.ts",
   "engine/server.ts",
   "engine/certificates.ts",
+  "engine/learning.ts",
+  "engine/reporting.ts",
   "engine/cli.ts",
   "engine/migrate.ts",
   "engine/probe.ts",
 ];
 const ROOT_FOLDERS = ["workers/", "bench/", "tests/"];
 const CONCERNS = [
-  ...["smtp", "auth", "spam", "limits", "login", "routing", "delivery"],
+  ...["smtp", "auth", "spam", "limits", "login", "routing", "delivery", "filters"],
   ...["dsn", "dns", "crypto", "store", "telemetry"],
 ];
-const UPPER = ["runtime", "admin", "acme", "doctor", "cli"];
+const UPPER = ["runtime", "inbound", "admin", "acme", "doctor", "cli"];
 const TECHNOLOGIES = ["postgres", "redis", "ffi", "node", "pglite"];
 const MAX_LINES = 400;
 
@@ -45,6 +47,10 @@ const TECHNOLOGY_USERS: Readonly<Record<string, string>> = {
 /** What `config` takes from the engine: parsers of the text in a variable, all pure. */
 const CONFIG_PARSERS = [
   "engine/dns/servers.ts",
+  "engine/filters/policy_hooks.ts",
+  "engine/filters/filter_address.ts",
+  "engine/limits/dns_list_zones.ts",
+  "engine/limits/rate.ts",
   "engine/mail/domain.ts",
   "engine/mail/ip_address.ts",
   "engine/mail/path.ts",

@@ -15,12 +15,8 @@ import { Settler } from "../engine/delivery/settler.ts";
 import { nodeExchange } from "../engine/dns/node_exchange.ts";
 import { systemServers } from "../engine/dns/node_resolv_conf.ts";
 import { StubResolver } from "../engine/dns/stub_resolver.ts";
-import type { RoutedRecipient } from "../engine/mail/envelope.ts";
-import { readHeaderSection } from "../engine/mail/header_section.ts";
 import { parseMailbox } from "../engine/mail/path.ts";
 import { queueIdGenerator } from "../engine/mail/queue_id.ts";
-import { expandRecipient, routedRecipient } from "../engine/routing/expand.ts";
-import { takeBack } from "../engine/routing/srs.ts";
 import type { Directory } from "../engine/store/directory.ts";
 import { SHARDS } from "../engine/store/dispatch.ts";
 import { connectPostgres } from "../engine/store/postgres_client.ts";
@@ -30,7 +26,7 @@ import { postgresSigningKeys } from "../engine/store/postgres_signing_keys.ts";
 import { postgresSpool } from "../engine/store/postgres_spool.ts";
 import { logOf } from "../engine/telemetry/log.ts";
 import { courierObserver, dnsObserver, poolObserver, timed } from "./delivery_observer.ts";
-import { messageSigner } from "./message_signer.ts";
+import { reportSigner, routeReport } from "./report_mail.ts";
 import { openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
 
 /** Claim, read, settle: no more than one of each at a time. */
@@ -161,6 +157,7 @@ async function openCarrier(
         root: `${config.dataDir}/mail`,
         nonce: () => crypto.randomUUID().replaceAll("-", ""),
         now: Date.now,
+        junkFolder: config.judging.junkFolder ?? "",
       }),
       webhook: new NodeWebhook({
         openSecret: (sealed, context) => secrets.open(sealed, context),
@@ -196,18 +193,6 @@ async function openCarrier(
   });
 }
 
-/** Signs as this host, from which reports come, or as the domain it belongs to (RFC 9989 §3.2.10.1). */
-function reportSigner(
-  { serverHostname, serverDomain }: Config,
-  parts: Parameters<typeof messageSigner>[0],
-): (octets: Uint8Array) => Promise<string> {
-  const sign = messageSigner(parts);
-  const domains = serverHostname.endsWith(`.${serverDomain}`)
-    ? [serverHostname, serverDomain]
-    : [serverHostname];
-  return (octets) => sign(octets, readHeaderSection(octets), domains);
-}
-
 /** Whether a host is this server, so that mail does not go round in circles (RFC 5321 §5.1). */
 function ourselves(config: Config): (name: string, address: string | null) => boolean {
   const names = new Set([config.serverHostname, machineName().toLowerCase()]);
@@ -233,21 +218,6 @@ async function findMailbox(
   const { domain, user } = found;
   const settings = await directory.mailbox({ domain, localPart: user });
   return settings === null ? null : { domain, user, settings };
-}
-
-async function routeReport(
-  directory: Directory,
-  forwardPath: string,
-  srsSecret: Uint8Array,
-): Promise<readonly RoutedRecipient[]> {
-  const mailbox = parseMailbox(forwardPath);
-  if (typeof mailbox === "string") return [];
-  const expansion = await expandRecipient(mailbox, {
-    lookup: (domain, localPart) => directory.lookup(domain, localPart),
-    mayRelay: true,
-    takeBack: (localPart) => takeBack(localPart, { secret: srsSecret, nowMs: Date.now() }),
-  });
-  return expansion.kind === "refused" ? [] : expansion.recipients.map(routedRecipient);
 }
 
 /** Runs a task again and again, the pause counted from its end. */

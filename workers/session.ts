@@ -1,7 +1,10 @@
 /** The session worker: sessions over the connections the main thread accepted, up to the commit. */
 import { Socket } from "node:net";
 import type { Config } from "../config/schema.ts";
+import { openSslVerifyingKeys } from "../engine/crypto/ffi_openssl.ts";
+import { openNodeVerifyingKey } from "../engine/crypto/node_verifier.ts";
 import { SecretBox } from "../engine/crypto/secret_box.ts";
+import { CachedVerifier } from "../engine/crypto/verifier_cache.ts";
 import { BodyHandoff, type CommittedBody } from "../engine/delivery/body_handoff.ts";
 import { NodeMailboxRoom } from "../engine/delivery/local/node_mailbox_room.ts";
 import { nodeExchange } from "../engine/dns/node_exchange.ts";
@@ -13,10 +16,13 @@ import type { HandedConnection } from "../engine/runtime/wire.ts";
 import { MemoryBudget } from "../engine/smtp/memory_budget.ts";
 import type { ListenerName, SessionPolicy, SessionServices } from "../engine/smtp/session.ts";
 import { SessionServer } from "../engine/smtp/session_server.ts";
+import { loadRules } from "../engine/spam/node_rules.ts";
+import { SenderReputations } from "../engine/spam/sender_reputations.ts";
 import { type Dispatch, shardOf } from "../engine/store/dispatch.ts";
 import { GroupCommit } from "../engine/store/group_commit.ts";
 import { connectPostgres } from "../engine/store/postgres_client.ts";
 import { postgresDirectory } from "../engine/store/postgres_directory.ts";
+import { postgresReputations } from "../engine/store/postgres_reputations.ts";
 import { postgresSigningKeys } from "../engine/store/postgres_signing_keys.ts";
 import { postgresSpool } from "../engine/store/postgres_spool.ts";
 import { nextGenerator } from "../engine/store/postgres_generators.ts";
@@ -24,16 +30,30 @@ import type { AcceptedMessage, Spool } from "../engine/store/spool.ts";
 import { logOf } from "../engine/telemetry/log.ts";
 import { aliasFaultObserver } from "./alias_fault_observer.ts";
 import { dnsObserver } from "./delivery_observer.ts";
+import { openPolicy } from "./policy_hooks.ts";
+import { inboundServices } from "./session_inbound.ts";
 import { loginServices } from "./session_login.ts";
 import { sessionObserver } from "./session_observer.ts";
 import { outgoingServices } from "./session_outgoing.ts";
+import { sessionReports } from "./session_reports.ts";
 import { recipientServices } from "./session_recipients.ts";
-import { openCounters, openDispatch, runThread, tellMain, type Thread } from "./thread.ts";
+import { SpamScorer } from "./spam_scorer.ts";
+import {
+  openCounters,
+  openDispatch,
+  openGreylist,
+  openMeters,
+  runThread,
+  tellMain,
+  type Thread,
+} from "./thread.ts";
 
 const BATCH_MESSAGES = 128;
 const BATCH_OCTETS = 2 * 1024 * 1024;
 /** More at once would only make smaller batches: what waits for one commit fills the next. */
 const COMMITS_AT_ONCE = 1;
+/** Public keys of signers, kept open. */
+const MAX_OPEN_KEYS = 2_000;
 const CLOSED_REPORT_MS = 20;
 const DEADLINE_CHECK_MS = 1_000;
 
@@ -59,6 +79,22 @@ runThread("session", async (thread) => {
   const now = () => performance.now();
   const newNonce = () => crypto.randomUUID().replaceAll("-", "");
   const directory = postgresDirectory(sql, { now });
+  const resolver = new StubResolver({
+    servers: config.dnsServers ?? await systemServers(),
+    exchange: nodeExchange,
+    onQuery: dnsObserver(thread.metrics),
+  });
+  const scorer = new SpamScorer(
+    await loadRules(config.judging.spamRulesPath),
+    thread.start.spamKnowledge,
+  );
+  const reputations = new SenderReputations({
+    store: postgresReputations(sql),
+    now: Date.now,
+    onError,
+  });
+  const reports = sessionReports(config, sql);
+  const policy = await openPolicy(config, thread.metrics);
   const services: SessionServices = {
     policy: policyOf(config),
     login: loginServices(config, {
@@ -71,19 +107,32 @@ runThread("session", async (thread) => {
       room: new NodeMailboxRoom({ root: `${config.dataDir}/mail`, now: Date.now, nonce: newNonce }),
       srsSecret,
       onAliasFault: aliasFaultObserver(thread.metrics, { now }),
+      policy,
     }),
     outgoing: outgoingServices({
       hostname: config.serverHostname,
       keys: postgresSigningKeys(sql, { now }),
       secrets,
       directory,
-      resolver: new StubResolver({
-        servers: config.dnsServers ?? await systemServers(),
-        exchange: nodeExchange,
-        onQuery: dnsObserver(thread.metrics),
-      }),
+      resolver,
       srsSecret,
       log,
+    }),
+    inbound: inboundServices(config, {
+      resolver,
+      verifier: new CachedVerifier(
+        openSslVerifyingKeys(openNodeVerifyingKey) ?? openNodeVerifyingKey,
+        {
+          maxKeys: MAX_OPEN_KEYS,
+        },
+      ),
+      meters: openMeters(stores, log),
+      greylist: openGreylist(stores, log),
+      reputations,
+      score: (facts) => scorer.score(facts),
+      policy,
+      reports,
+      metrics: thread.metrics,
     }),
     accept: (messages) => commits.commit(messages),
     memory,
@@ -116,8 +165,11 @@ runThread("session", async (thread) => {
       case "certificates":
         for (const server of servers.values()) server.useCertificates(message.certificates);
         break;
+      case "spam_knowledge":
+        scorer.use(message.spamKnowledge);
+        break;
       case "drain":
-        drain(servers).then(() => {
+        drain(servers).then(() => Promise.all([reputations.flush(), reports.flush()])).then(() => {
           thread.log.flush();
           tellMain({ kind: "drained" });
         });
@@ -164,7 +216,8 @@ function groupCommit(thread: Thread, stores: {
       thread.metrics.commitBatch.observe(messages.length);
       const ready = [];
       const bodies: CommittedBody[][] = handoffs.map(() => []);
-      for (const { id, octets, recipients } of messages) {
+      for (const { id, octets, recipients, hold } of messages) {
+        if (hold) continue;
         for (let n = 0; n < recipients.length; n++) {
           const shard = shardOf(recipients[n].destination);
           ready.push({ id: deliveryId(id, n), shard });

@@ -4,11 +4,20 @@ import type { FromWorker, Stores, ToWorker } from "../engine/runtime/wire.ts";
 import type { Counters } from "../engine/store/counters.ts";
 import type { Dispatch } from "../engine/store/dispatch.ts";
 import { fallbackCounters } from "../engine/store/fallback_counters.ts";
+import { fallbackGreylist } from "../engine/store/fallback_greylist.ts";
+import { fallbackMeters } from "../engine/store/fallback_meters.ts";
+import type { Greylist } from "../engine/store/greylist.ts";
 import { memoryCounters } from "../engine/store/memory_counters.ts";
+import { memoryMeters } from "../engine/store/memory_meters.ts";
+import type { Meters } from "../engine/store/meters.ts";
 import { portCounters } from "../engine/store/port_counters.ts";
 import { portDispatch } from "../engine/store/port_dispatch.ts";
+import { portGreylist } from "../engine/store/port_greylist.ts";
+import { portMeters } from "../engine/store/port_meters.ts";
 import { redisCounters } from "../engine/store/redis_counters.ts";
 import { redisDispatch } from "../engine/store/redis_dispatch.ts";
+import { redisGreylist } from "../engine/store/redis_greylist.ts";
+import { redisMeters } from "../engine/store/redis_meters.ts";
 import { configureLog, type Log, logOf } from "../engine/telemetry/log.ts";
 import { sampleLoopLag } from "../engine/telemetry/loop_lag.ts";
 import { createMetrics, type Metrics, snapshot } from "../engine/telemetry/metrics.ts";
@@ -77,7 +86,7 @@ export function runThread(
 export function openDispatch({ shared }: Stores, onError: (error: Error) => void): Dispatch {
   return shared.kind === "redis"
     ? redisDispatch({ url: shared.url, onError })
-    : portDispatch(shared.dispatch);
+    : portDispatch(shared.ports.dispatch);
 }
 
 /** Counters that never fail: while the shared ones are away, this thread counts for itself. */
@@ -86,10 +95,37 @@ export function openCounters({ shared }: Stores, log: ReturnType<typeof logOf>):
   return fallbackCounters({
     shared: shared.kind === "redis"
       ? redisCounters({ url: shared.url, onError })
-      : portCounters(shared.counters),
+      : portCounters(shared.ports.counters),
     local: memoryCounters({ now: Date.now }),
     onFallback: (error) =>
       log.warning("this worker counts for itself: {error}", { error: error.message }),
+    now: Date.now,
+  });
+}
+
+/** Meters that never fail: while the shared ones are away, this thread measures for itself. */
+export function openMeters({ shared }: Stores, log: ReturnType<typeof logOf>): Meters {
+  const onError = (error: Error) => log.debug("meters: {error}", { error: error.message });
+  return fallbackMeters({
+    shared: shared.kind === "redis"
+      ? redisMeters({ url: shared.url, onError })
+      : portMeters(shared.ports.meters),
+    local: memoryMeters({ now: Date.now }),
+    onFallback: (error) =>
+      log.warning("this worker keeps rates for itself: {error}", { error: error.message }),
+    now: Date.now,
+  });
+}
+
+/** A greylist that never fails: while it is away, nobody waits. */
+export function openGreylist({ shared }: Stores, log: ReturnType<typeof logOf>): Greylist {
+  const onError = (error: Error) => log.debug("greylist: {error}", { error: error.message });
+  return fallbackGreylist({
+    shared: shared.kind === "redis"
+      ? redisGreylist({ url: shared.url, onError })
+      : portGreylist(shared.ports.greylist),
+    onFallback: (error) =>
+      log.warning("nobody is greylisted for now: {error}", { error: error.message }),
     now: Date.now,
   });
 }

@@ -3,7 +3,7 @@
 import { processIdsBelow } from "../machine.ts";
 import { installed, listening, poll, run, signalTo, tailOf, type Workplace } from "../process.ts";
 import type { Contender, Role, RunningServer } from "./contender.ts";
-import { type BenchCertificate, mainCf, masterCf } from "./postfix_config.ts";
+import { type BenchCertificate, mainCf, masterCf, type PostfixJudging } from "./postfix_config.ts";
 
 /** `null`, or why Postfix cannot take part. */
 export async function postfixObstacle(): Promise<string | null> {
@@ -13,9 +13,15 @@ export async function postfixObstacle(): Promise<string | null> {
   return null;
 }
 
+export interface PostfixOptions {
+  readonly maxSessions: number;
+  readonly certificate?: BenchCertificate;
+  readonly judging?: PostfixJudging;
+}
+
 export function postfixContender(
   workplace: Workplace,
-  options: { maxSessions: number; certificate?: BenchCertificate },
+  options: PostfixOptions,
 ): Contender {
   let instance = 0;
   return {
@@ -26,11 +32,9 @@ export function postfixContender(
 
 async function startPostfix(
   workplace: Workplace,
-  options: {
+  options: PostfixOptions & {
     role: Role;
     instance: number;
-    maxSessions: number;
-    certificate?: BenchCertificate;
   },
 ): Promise<RunningServer> {
   const directory = `${workplace.directory}/postfix-${options.instance}`;
@@ -42,6 +46,7 @@ async function startPostfix(
     smtpPort,
     sinkPort: workplace.port("sink"),
     certificate: options.certificate ?? null,
+    judging: options.judging ?? null,
   };
   await using cleanup = new AsyncDisposableStack();
   // The queue stays until the whole run is over: freeing its thousands of files costs the disk so

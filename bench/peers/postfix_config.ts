@@ -15,6 +15,14 @@ export interface PostfixSetup {
   readonly maxSessions: number;
   /** Served with STARTTLS; `null`: no TLS. */
   readonly certificate: BenchCertificate | null;
+  /** Mail from strangers for a domain of its own, judged first; `null`: a relay for friends. */
+  readonly judging: PostfixJudging | null;
+}
+
+export interface PostfixJudging {
+  /** Mail for it goes to the sink, by LMTP. */
+  readonly domain: string;
+  readonly milterPort: number;
 }
 
 /** PEM files. */
@@ -44,7 +52,6 @@ mydestination =
 local_recipient_maps =
 alias_maps =
 alias_database =
-mynetworks = 127.0.0.0/8
 relayhost = [127.0.0.1]:${sinkPort}
 
 # No DNS: neither side looks up anything.
@@ -53,9 +60,11 @@ smtp_dns_support_level = disabled
 smtpd_peername_lookup = no
 
 ${setup.certificate === null ? noTls : tls(setup.certificate)}
-# The whole policy: relay for the networks above. No content inspection, as on the other side.
-smtpd_recipient_restrictions = permit_mynetworks, reject
-receive_override_options = no_header_body_checks, no_unknown_recipient_checks, no_address_mappings
+${
+    setup.judging === null
+      ? forFriends
+      : forStrangers(setup, setup.judging)
+  }receive_override_options = no_header_body_checks, no_unknown_recipient_checks, no_address_mappings
 
 # The rate limits of anvil are meant for strangers; at 0 smtpd does not even ask it.
 smtpd_client_connection_count_limit = 0
@@ -83,6 +92,26 @@ default_destination_concurrency_limit = 20
 smtp_connection_cache_on_demand = yes
 smtp_connection_reuse_count_limit = 0
 ${setup.role === "hold" ? holding : ""}`;
+}
+
+const forFriends =
+  `# The whole policy: relay for the loopback. No content inspection, as on the other side.
+mynetworks = 127.0.0.0/8
+smtpd_recipient_restrictions = permit_mynetworks, reject
+`;
+
+function forStrangers({ sinkPort }: PostfixSetup, judging: PostfixJudging): string {
+  const { domain, milterPort } = judging;
+  return `# Nobody is a friend: mail is taken for one domain only, whose mailboxes are behind LMTP.
+mynetworks =
+relay_domains = ${domain}
+relay_transport = lmtp:inet:127.0.0.1:${sinkPort}
+smtpd_recipient_restrictions = permit_auth_destination, reject
+# What the milter has not judged is not taken.
+smtpd_milters = inet:127.0.0.1:${milterPort}
+milter_protocol = 6
+milter_default_action = tempfail
+`;
 }
 
 const noTls = `# No TLS on loopback, on neither side.

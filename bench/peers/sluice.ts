@@ -4,7 +4,15 @@
  */
 
 import { processIdsBelow } from "../machine.ts";
-import { poll, signalTo, type Started, startLogged, tailOf, type Workplace } from "../process.ts";
+import {
+  poll,
+  run,
+  signalTo,
+  type Started,
+  startLogged,
+  tailOf,
+  type Workplace,
+} from "../process.ts";
 import type { Contender, Role, RunningServer } from "./contender.ts";
 import type { PrivatePostgres } from "./postgres.ts";
 import type { PrivateRedis } from "./redis.ts";
@@ -22,7 +30,14 @@ export interface SluiceOptions {
   readonly deliveryWorkers: number | null;
   /** PEM files to serve; left out, Sluice makes its own. */
   readonly certificate?: { readonly certPath: string; readonly keyPath: string };
+  /** Variables beside and instead of those of a relay. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Done once it is ready, by its own commands. */
+  readonly prepare?: (command: SluiceCommand) => Promise<void>;
 }
+
+/** `deno task cli` with these words, at the server that was started. */
+export type SluiceCommand = (...words: readonly string[]) => Promise<string>;
 
 export function sluiceContender(workplace: Workplace, options: SluiceOptions): Contender {
   let instance = 0;
@@ -37,6 +52,7 @@ async function startSluice(
   options: SluiceOptions & { role: Role; instance: number },
 ): Promise<RunningServer> {
   const { stores } = options;
+  const root = new URL("../..", import.meta.url).pathname;
   const directory = `${workplace.directory}/sluice-${options.instance}`;
   const logPath = `${directory}/log`;
   const database = `sluice_${options.instance}`;
@@ -76,13 +92,19 @@ async function startSluice(
     cleanup.defer(() => stores.postgres.dropDatabase(database));
   }
 
+  Object.assign(env, options.settings);
+
   const child = startLogged([Deno.execPath(), "task", "--quiet", "serve"], {
     logPath,
     env,
-    cwd: new URL("../..", import.meta.url).pathname,
+    cwd: root,
   });
   cleanup.defer(() => stopSluice(child));
   await ready(child, { httpPort, logPath, signal: workplace.signal });
+  const cli = [Deno.execPath(), "task", "--quiet", "cli"];
+  await options.prepare?.((...words) =>
+    run("env", ["-C", root, ...assignments(env), ...cli, ...words])
+  );
   const owned = cleanup.move();
   return {
     smtpPort,
@@ -92,6 +114,10 @@ async function startSluice(
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+function assignments(env: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
 }
 
 async function ready(

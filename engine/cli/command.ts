@@ -8,8 +8,11 @@ import type { DnsServer } from "../dns/servers.ts";
 import type { StoreProbe } from "../doctor/system.ts";
 import type { CertificateStore } from "../store/certificates.ts";
 import type { DirectoryAdmin } from "../store/directory.ts";
+import type { DmarcReports } from "../store/dmarc_reports.ts";
 import type { History } from "../store/history.ts";
+import type { Quarantine } from "../store/quarantine.ts";
 import type { SigningKeyAdmin } from "../store/signing_keys.ts";
+import type { SpamMemory } from "../store/spam_memory.ts";
 
 /** What commands know of the server's configuration; frozen. */
 export interface CliSettings {
@@ -31,14 +34,19 @@ export interface CliSettings {
   readonly hasAcme: boolean;
   /** It can prove wildcards by DNS. */
   readonly hasAcmeDns: boolean;
+  /** `null`: the rules that come with the server. */
+  readonly spamRulesPath: string | null;
 }
 
 /** What commands work on. */
 export interface CliStores {
   readonly directory: DirectoryAdmin;
   readonly history: History;
+  readonly quarantine: Quarantine;
+  readonly dmarcReports: DmarcReports;
   readonly signingKeys: SigningKeyAdmin;
   readonly certificates: CertificateStore;
+  readonly spamMemory: SpamMemory;
   /**
    * Makes the server's secret key where there is none yet beside an embedded database, so only those
    * ask who need it.

@@ -1,7 +1,8 @@
 /** `queue list` and `trace <id>` */
 import { parseQueueId, type QueueId } from "../mail/queue_id.ts";
-import type { QueuedDelivery, Trace } from "../store/history.ts";
+import type { QueuedDelivery, Trace, TracedHold } from "../store/history.ts";
 import { type Command, onlyWord, UsageError } from "./command.ts";
+import { PROGRAM } from "./help.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
@@ -19,11 +20,12 @@ export const queueCommands: readonly Command[] = [
       const limit = limitOf(input.options.limit);
       return async ({ history }) => {
         const deliveries = await history.queue({ limit });
+        const lines = deliveries.length === 0 ? ["The queue is empty."] : deliveries.map(queueLine);
+        const held = await history.held();
+        if (held > 0) lines.push(`held in quarantine: ${held}   (${PROGRAM} quarantine list)`);
         return {
           kind: "done",
-          text: deliveries.length === 0
-            ? "The queue is empty."
-            : deliveries.map(queueLine).join("\n"),
+          text: lines.join("\n"),
           json: deliveries,
         };
       };
@@ -47,7 +49,8 @@ export const queueCommands: readonly Command[] = [
   },
 ];
 
-function limitOf(text: string | true | undefined): number {
+/** @throws {UsageError} */
+export function limitOf(text: string | true | undefined): number {
   if (text === undefined) return DEFAULT_LIMIT;
   const limit = Number(text);
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
@@ -56,8 +59,8 @@ function limitOf(text: string | true | undefined): number {
   return limit;
 }
 
-/** Also takes a delivery's id, which has the recipient's number behind a dot. */
-function queueIdOf(text: string): QueueId {
+/** Also takes a delivery's id, which has the recipient's number behind a dot. @throws {UsageError} */
+export function queueIdOf(text: string): QueueId {
   const id = parseQueueId(text.replace(/\.[0-9]+$/, ""));
   if (id === null) throw new UsageError(`not a queue id: ${text}`);
   return id;
@@ -78,6 +81,7 @@ function traceText(trace: Trace): string {
     `${trace.sizeOctets} octets by ${trace.protocol} ` +
     `from ${trace.clientAddress} (${trace.heloName})`,
   ];
+  if (trace.hold !== null) lines.push(holdLine(trace.hold));
   for (const { forwardPath, state, attempts, nextAttemptAtMs } of trace.deliveries) {
     const next = state === "deferred" && nextAttemptAtMs !== null
       ? `, next attempt ${time(nextAttemptAtMs)}`
@@ -94,6 +98,13 @@ function traceText(trace: Trace): string {
     }
   }
   return lines.join("\n");
+}
+
+function holdLine({ reason, explanation, untilMs, decision, decidedAtMs }: TracedHold): string {
+  const became = decision === null || decidedAtMs === null
+    ? `until ${time(untilMs)}`
+    : `${decision} ${time(decidedAtMs)}`;
+  return `  held in quarantine, ${became}: ${reason}: ${explanation}`;
 }
 
 function time(atMs: number): string {

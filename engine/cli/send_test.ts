@@ -11,6 +11,7 @@ const SETTINGS: CliSettings = {
   dnsServers: null,
   hasAcme: false,
   hasAcmeDns: false,
+  spamRulesPath: null,
 };
 const PATHS = { from: "Ann@Example.org", to: "bob@example.net, eve@example.net" };
 

@@ -85,6 +85,9 @@ export class MailCarrier implements Carrier {
 
   #nextHopOf({ destination }: LeasedDelivery): NextHop {
     const { smarthost, deliveryPort } = this.#options;
+    // Where a port was named, mail goes there whatever the other mail does; literals end in a bracket.
+    const routed = /^(.+):([0-9]{1,5})$/.exec(destination);
+    if (routed !== null) return { kind: "mx", domain: routed[1], port: Number(routed[2]) };
     return smarthost === null
       ? { kind: "mx", domain: destination, port: deliveryPort }
       : { kind: "smarthost", smarthost };

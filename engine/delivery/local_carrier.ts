@@ -10,6 +10,7 @@ import type { Consignment } from "./consignment.ts";
 import type { ConsignmentResult } from "./courier.ts";
 import type { SubmittedResult } from "./destination.ts";
 import type { LocalDelivery, LocalOutcome, LocalRequest } from "./local/local_delivery.ts";
+import { mailFolderOf } from "./local/mail_folder.ts";
 import { WebhookGate } from "./local/webhook_gate.ts";
 import type { Peer } from "./next_hop.ts";
 import { type AttemptOutcome, deferred, failed } from "./outcome.ts";
@@ -155,6 +156,7 @@ function requestOf(
     domain,
     user,
     settings,
+    folder: mailFolderOf(octets),
     reversePath: delivery.reversePath,
     forwardPath: delivery.forwardPath,
     queuedAtMs: delivery.queuedAtMs,

@@ -52,7 +52,7 @@ const PATIENCE_MS = 120_000;
 export function nextHopKey(nextHop: NextHop): string {
   switch (nextHop.kind) {
     case "mx":
-      return nextHop.domain;
+      return `${nextHop.domain}:${nextHop.port}`;
     case "smarthost":
       return "smarthost";
     case "lmtp":

@@ -21,3 +21,12 @@ export interface RoutedRecipient {
   /** What deliveries are grouped and sharded by: the recipient's domain (A-label, or literal). */
   readonly destination: string;
 }
+
+/** Kept from delivery until someone decides, or the time is over. */
+export interface Hold {
+  /** The rule that held it, `spam` or `dmarc`, say. */
+  readonly reason: string;
+  /** One line for people. */
+  readonly explanation: string;
+  readonly untilMs: number;
+}

@@ -1,14 +1,21 @@
 /**
  * Keeps dispatcher and spool in step: tells the dispatcher of deliveries it does not know (it lost its
- * memory, or was away when they were committed), ends leases of the dead, frees bodies nobody needs.
+ * memory, or was away when they were committed), ends leases of the dead, frees bodies nobody needs, gives up what was held
+ * for too long.
  */
 import type { DeliveryId } from "../mail/queue_id.ts";
 import { type Dispatch, shardOf, SHARDS } from "../store/dispatch.ts";
+import type { DmarcReports } from "../store/dmarc_reports.ts";
+import type { Quarantine } from "../store/quarantine.ts";
 import type { PendingDelivery, Spool } from "../store/spool.ts";
 
 export interface HousekeeperOptions {
   readonly spool: Spool;
   readonly dispatch: Dispatch;
+  /** Without it what is held stays so. */
+  readonly quarantine?: Pick<Quarantine, "expire">;
+  /** Without it they are kept for ever. */
+  readonly dmarcReports?: Pick<DmarcReports, "forget">;
   /** How long finished messages are remembered. */
   readonly historyMs: number;
   readonly now: () => number;
@@ -28,8 +35,12 @@ const LAST_WORDS_MS = 5_000;
 const ABANDON_CHECK_MS = 1_000;
 const PURGE_MS = 60_000;
 const FORGET_MS = 60_000;
-/** Messages are forgotten some thousand at a time, with room for mail in between. */
-const FORGET_AGAIN_MS = 100;
+const EXPIRE_MS = 60_000;
+/** Last year's reports can still be compared with this year's. */
+const DMARC_REPORTS_MS = 400 * 24 * 3600_000;
+const FORGET_REPORTS_MS = 3600_000;
+/** Messages are forgotten and given up some at a time, with room for mail in between. */
+const AGAIN_MS = 100;
 const REBUILD_CHECK_MS = 1_000;
 
 export class Housekeeper implements Disposable {
@@ -91,9 +102,22 @@ export class Housekeeper implements Disposable {
     if (count > 0) onRequeued("overdue", count);
   }
 
+  /** Gives up what was held until now and nobody decided about. */
+  async expire(): Promise<void> {
+    const { quarantine, now } = this.#options;
+    if (quarantine !== undefined) await this.#untilNone(() => quarantine.expire(now()));
+  }
+
+  /** Forgets reports of others that are too old to be of use. */
+  async forgetReports(): Promise<void> {
+    const { dmarcReports, now } = this.#options;
+    if (dmarcReports === undefined) return;
+    await this.#untilNone(() => dmarcReports.forget(now() - DMARC_REPORTS_MS));
+  }
+
   /** Looks after the stores until disposed of. */
   start(): void {
-    const { spool, now } = this.#options;
+    const { spool, historyMs, now } = this.#options;
     this.#every("rebuild", REBUILD_CHECK_MS, async () => {
       if (await this.#options.dispatch.needsRebuild()) await this.rebuild();
     });
@@ -106,16 +130,20 @@ export class Housekeeper implements Disposable {
       }
     });
     this.#every("purge", PURGE_MS, () => spool.purge(now()));
-    this.#every("forget", FORGET_MS, async () => {
-      while (await spool.forget(now() - this.#options.historyMs) > 0 && !this.#isDisposed) {
-        await new Promise((resolve) => setTimeout(resolve, FORGET_AGAIN_MS));
-      }
-    });
+    this.#every("forget", FORGET_MS, () => this.#untilNone(() => spool.forget(now() - historyMs)));
+    this.#every("expire", EXPIRE_MS, () => this.expire());
+    this.#every("forget reports", FORGET_REPORTS_MS, () => this.forgetReports());
   }
 
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  async #untilNone(run: () => Promise<number>): Promise<void> {
+    while (await run() > 0 && !this.#isDisposed) {
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
   }
 
   /** Tells of what was due before its shard's time; of everything unfinished where that is Infinity. */

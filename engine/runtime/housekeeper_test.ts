@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { deliveryId, type QueueId, queueIdGenerator } from "../mail/queue_id.ts";
 import { type DispatchEntry, shardOf, SHARDS } from "../store/dispatch.ts";
 import { memoryDispatch } from "../store/memory_dispatch.ts";
+import { postgresHistory } from "../store/postgres_history.ts";
 import { migrate } from "../store/postgres_migrate.ts";
+import { postgresQuarantine } from "../store/postgres_quarantine.ts";
 import { postgresSpool } from "../store/postgres_spool.ts";
 import type { AcceptedMessage } from "../store/spool.ts";
 import { client, embeddedPostgres } from "../../tests/fixtures/embedded_postgres.ts";
@@ -42,10 +44,26 @@ Deno.test("Housekeeper", async (test) => {
   const now = () => nowMs;
   const newQueueId = queueIdGenerator({ generator: 1, now });
   const counts: string[] = [];
+  const quarantine = postgresQuarantine(sql);
+  const calls: number[] = [];
+  const forgotten: number[] = [];
   await using dispatch = memoryDispatch({ now });
   using housekeeper = new Housekeeper({
     spool,
     dispatch,
+    quarantine: {
+      expire: async (atMs) => {
+        const count = await quarantine.expire(atMs);
+        calls.push(count);
+        return count;
+      },
+    },
+    dmarcReports: {
+      forget: (beforeMs) => {
+        forgotten.push(beforeMs);
+        return Promise.resolve(forgotten.length === 1 ? 200 : 0);
+      },
+    },
     historyMs: MINUTE_MS,
     now,
     onError: (context, error) => assert.fail(`${context}: ${error}`),
@@ -100,5 +118,37 @@ Deno.test("Housekeeper", async (test) => {
     await housekeeper.bury("node/delivery-0/1");
     assert.deepEqual(counts.splice(0), ["abandoned 1"]);
     assert.deepEqual(messagesOf(await dispatch.read([SHARD], READING)), [id]);
+  });
+
+  await test.step("sweep, rebuild: tell of nothing that is held before it is released", async () => {
+    await sql`TRUNCATE messages, deliveries, bodies, quarantine`;
+    const id = newQueueId();
+    const hold = { reason: "spam", explanation: "because", untilMs: nowMs + 60 * MINUTE_MS };
+    await spool.commit([{ ...message(id, nowMs), hold }]);
+    nowMs += MINUTE_MS;
+    await housekeeper.sweep();
+    await housekeeper.rebuild();
+    assert.deepEqual(counts.splice(0), []);
+    await quarantine.release([id], nowMs);
+    await housekeeper.sweep();
+    assert.deepEqual(counts.splice(0), ["overdue 1"]);
+    assert.deepEqual(messagesOf(await dispatch.read([SHARD], READING)), [id]);
+  });
+
+  await test.step("expire: gives up what is over, until nothing is", async () => {
+    const ids = [newQueueId(), newQueueId()];
+    const hold = { reason: "spam", explanation: "because", untilMs: nowMs + MINUTE_MS };
+    await spool.commit(ids.map((id) => ({ ...message(id, nowMs), hold })));
+    await housekeeper.expire();
+    nowMs += MINUTE_MS;
+    await housekeeper.expire();
+    assert.deepEqual(calls, [0, 2, 0]);
+    assert.equal((await postgresHistory(sql).trace(ids[0]))?.hold?.decision, "expired");
+  });
+
+  await test.step("forgetReports: what is older than a year, until nothing is", async () => {
+    await housekeeper.forgetReports();
+    assert.equal(forgotten.length, 2);
+    assert.ok(forgotten[0] < nowMs - 365 * 24 * 60 * MINUTE_MS);
   });
 });

@@ -3,6 +3,7 @@
  * kind says what bounds it. Times are Unix milliseconds (`Temporal` does not survive the crossing).
  */
 import type { ListenerName } from "../smtp/session.ts";
+import type { BayesSnapshot } from "../spam/bayes.ts";
 import type { CertificateSet } from "../smtp/certificate_choice.ts";
 import type { PostgresTarget } from "../store/postgres_client.ts";
 import type { MetricsSnapshot } from "../telemetry/metrics.ts";
@@ -10,11 +11,26 @@ import type { MetricsSnapshot } from "../telemetry/metrics.ts";
 /** How a worker reaches what all workers share: Redis, or the main thread's own through a port each. */
 export type SharedTarget =
   | { readonly kind: "redis"; readonly url: string }
-  | { readonly kind: "port"; readonly dispatch: MessagePort; readonly counters: MessagePort };
+  | { readonly kind: "port"; readonly ports: SharedPorts };
+
+/** A port to each of the main thread's own stores. */
+export interface SharedPorts {
+  readonly dispatch: MessagePort;
+  readonly counters: MessagePort;
+  readonly meters: MessagePort;
+  readonly greylist: MessagePort;
+}
 
 export interface Stores {
   readonly database: PostgresTarget;
   readonly shared: SharedTarget;
+}
+
+/** What mail is scored by that changes while the server runs. */
+export interface SpamKnowledge {
+  /** Over shared memory. */
+  readonly bayes: BayesSnapshot;
+  readonly localDomains: readonly string[];
 }
 
 /** A connection on its way to a session worker, which owns the descriptor from then on. */
@@ -36,6 +52,7 @@ export type ToWorker<Config> =
     /** 32 octets that open what is sealed in the database. */
     readonly secretKey: Uint8Array;
     readonly certificates: CertificateSet;
+    readonly spamKnowledge: SpamKnowledge;
     /** Names the leases this worker takes, never used before. */
     readonly owner: string;
     /** One counter of the connections this worker adopted, read when it died. */
@@ -46,6 +63,8 @@ export type ToWorker<Config> =
   /** Once a delivery worker started: bodies for its shards go here. */
   | { readonly kind: "handoff"; readonly delivery: number; readonly port: MessagePort }
   | { readonly kind: "certificates"; readonly certificates: CertificateSet }
+  /** To session workers, when some of it changed. */
+  | { readonly kind: "spam_knowledge"; readonly spamKnowledge: SpamKnowledge }
   /** One at a time; answered by `metrics`. */
   | { readonly kind: "measure" }
   /** Once: finish what is under way, answer `drained`, then be terminated. */

@@ -4,6 +4,7 @@
  * them besides the trace field is made elsewhere, see `take_message.ts`.
  */
 import { Buffer } from "node:buffer";
+import type { Hold } from "../mail/envelope.ts";
 import { type HeaderSection, readHeaderSection } from "../mail/header_section.ts";
 import type { QueueId } from "../mail/queue_id.ts";
 import { receivedField } from "../mail/received.ts";
@@ -17,9 +18,7 @@ import type { Client, SessionPolicy, Transaction } from "./session.ts";
 import { checkSubmission, mendSubmission, type OwnsSender } from "./submission.ts";
 
 /** Room for the fields a message gets on top; more than this is copied. */
-export function headroomOctets(client: Client): number {
-  return client.mayRelay ? 2_560 : 512;
-}
+export const HEADROOM_OCTETS = 2_560;
 
 export interface Arrival {
   readonly client: Client;
@@ -113,14 +112,15 @@ export function frontOf(
     readonly arrival: Arrival;
     readonly policy: SessionPolicy;
     readonly nowMs: number;
+    readonly clientName: string | null;
   },
 ): Uint8Array {
-  const { transaction, arrival, policy, nowMs } = context;
+  const { transaction, arrival, policy, nowMs, clientName } = context;
   const [onlyRecipient, another] = transaction.named;
   const received = receivedField({
     heloName: arrival.heloName,
     clientAddress: arrival.client.address,
-    clientName: null,
+    clientName,
     byHost: policy.hostname,
     protocol: arrival.protocol,
     tls: arrival.tls,
@@ -149,9 +149,10 @@ export function composeMessage(
     readonly transaction: Transaction;
     readonly arrival: Arrival;
     readonly nowMs: number;
+    readonly hold: Hold | null;
   },
 ): AcceptedMessage {
-  const { message, front, isLast, transaction, arrival, nowMs } = context;
+  const { message, front, isLast, transaction, arrival, nowMs, hold } = context;
   if (isLast) message.prepend(front);
   return {
     id: copy.id,
@@ -165,6 +166,7 @@ export function composeMessage(
     protocol: arrival.protocol,
     octets: isLast ? message.octets : message.copyBehind(front),
     recipients: copy.recipients.map(routedRecipient),
+    hold,
   };
 }
 

@@ -7,7 +7,7 @@ import {
   copiedOctets,
   decideData,
   frontOf,
-  headroomOctets,
+  HEADROOM_OCTETS,
   splitRecipients,
 } from "./data.ts";
 import type { ReadMessage } from "./message_reader.ts";
@@ -54,11 +54,10 @@ function decide(read: ReadMessage, client: Client = STRANGER) {
 
 function roomy(text: string): RoomyMessage {
   const content = Buffer.from(text, "latin1");
-  const headroom = headroomOctets(STRANGER);
-  const octets = new Uint8Array(headroom + content.length);
-  octets.set(content, headroom);
+  const octets = new Uint8Array(HEADROOM_OCTETS + content.length);
+  octets.set(content, HEADROOM_OCTETS);
   return new RoomyMessage(octets, {
-    startOctet: headroom,
+    startOctet: HEADROOM_OCTETS,
     endOctet: octets.length,
     isEightBit: content.some((octet) => octet > 127),
   });
@@ -86,6 +85,8 @@ function compose(text: string, options: { named?: readonly string[]; onTop?: str
     },
     policy: POLICY,
     nowMs: NOW_MS,
+    hold: null,
+    clientName: null,
   };
   const front = frontOf(copy, context);
   return composeMessage(copy, { ...context, message: roomy(text), front, isLast: true });
@@ -113,6 +114,7 @@ Deno.test("composeMessage: puts one Received field on top and leaves all below a
     smtpUtf8: false,
     clientAddress: "192.0.2.1",
     heloName: "client.example",
+    hold: null,
     protocol: "ESMTPS",
     recipients: [{
       forwardPath: "ann@example.org",

@@ -1,11 +1,5 @@
 /** A message with room in front of it: what is put on top or taken out of its header section moves no body. */
-
-/** Octets of a message, counted from its start. */
-export interface OctetRange {
-  readonly startOctet: number;
-  /** Behind the last one. */
-  readonly endOctet: number;
-}
+import type { OctetRange } from "../mail/octet_range.ts";
 
 export class RoomyMessage {
   #octets: Uint8Array<ArrayBuffer>;

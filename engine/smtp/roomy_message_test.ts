@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { type OctetRange, RoomyMessage } from "./roomy_message.ts";
+import type { OctetRange } from "../mail/octet_range.ts";
+import { RoomyMessage } from "./roomy_message.ts";
 
 const octetsOf = (text: string) => new Uint8Array(Buffer.from(text, "latin1"));
 const textOf = (octets: Uint8Array) => Buffer.from(octets).toString("latin1");

@@ -13,6 +13,7 @@ import type { NetworkList } from "../routing/networks.ts";
 import type { Mailbox } from "../mail/path.ts";
 import type { Account } from "../store/directory.ts";
 import type { AcceptedMessage } from "../store/spool.ts";
+import type { InboundRefusalReason, InboundServices } from "./inbound.ts";
 import type { MemoryBudget } from "./memory_budget.ts";
 import type { OwnsSender } from "./submission.ts";
 
@@ -63,14 +64,13 @@ export interface SessionPolicy {
 export type RefusalReason =
   | "size"
   | "hops"
-  | "rate"
   | "recipients"
   | "relay"
   | "sender"
   | "syntax"
-  | "policy"
   | "memory"
-  | "store";
+  | "store"
+  | InboundRefusalReason;
 
 /** What sessions tell, for metrics and log. */
 export interface SessionObserver {
@@ -151,6 +151,7 @@ export interface SessionServices {
   readonly login: LoginServices;
   readonly recipients: RecipientServices;
   readonly outgoing: OutgoingServices;
+  readonly inbound: InboundServices;
   /**
    * Resolves once the messages are safe, all of them or none. Their octets belong to whoever accepts them.
    * @throws {StoreUnavailableError}

@@ -10,7 +10,8 @@ import { protocolName } from "../mail/received.ts";
 import { intermediateReply, type Reply, reply } from "../mail/reply.ts";
 import { type AuthContext, offersAuth } from "./auth.ts";
 import type { CommandStream } from "./command_stream.ts";
-import { headroomOctets } from "./data.ts";
+import { HEADROOM_OCTETS } from "./data.ts";
+import { Judging } from "./judging.ts";
 import { type AuthTurn, LoginDialogue } from "./login_dialogue.ts";
 import { decideMail } from "./mail.ts";
 import { MemoryShare } from "./memory_budget.ts";
@@ -28,6 +29,7 @@ export class SessionConnection extends SessionTransport {
   /** The client as it came. */
   readonly #stranger: Client;
   readonly #login: LoginDialogue;
+  readonly #judging: Judging;
   #transaction: Transaction | null = null;
   #reader: MessageReader | null = null;
   readonly #claim: SendingClaim;
@@ -57,6 +59,11 @@ export class SessionConnection extends SessionTransport {
       sessionId: this.id,
       clientAddress: address,
     });
+    this.#judging = new Judging(options.services, {
+      ...options.client,
+      sessionId: this.id,
+      isTls: () => this.secure,
+    });
     this.#claim = new SendingClaim(options.services);
     this.#memory = new MemoryShare(options.services.memory);
   }
@@ -75,12 +82,21 @@ export class SessionConnection extends SessionTransport {
       this.#releaseMessage();
       this.#memory.close();
     }
+    this.#judging.judge?.close();
     const { listener } = this.#client;
     this.#services.observer.closed({
       listener,
       protocol: this.#protocol,
       tls: listener === "smtps" ? "implicit" : this.secure ? "starttls" : "none",
     });
+  }
+
+  protected override refuseToGreet(): Promise<Reply | null> | null {
+    return this.#judging.greet()?.catch((error) => this.#ownTrouble("greeting", error)) ?? null;
+  }
+
+  protected override onEarlyTalk(): void {
+    this.#judging.judge?.spokeEarly();
   }
 
   override _resetSession(): void {
@@ -196,7 +212,7 @@ export class SessionConnection extends SessionTransport {
   #readMessage(transaction: Transaction): void {
     const { policy, now } = this.#services;
     const reader = new MessageReader({
-      headroomOctets: headroomOctets(this.#client),
+      headroomOctets: HEADROOM_OCTETS,
       maxOctets: policy.maxMessageOctets,
       announcedOctets: transaction.announcedOctets,
       memory: this.#memory,
@@ -246,12 +262,16 @@ export class SessionConnection extends SessionTransport {
       owns: (account, sender) => login.owns(account, sender),
       isFull: memory.isFull,
     });
-    if (decision.kind === "refused") observer.refused(refusalReason(decision.reply));
-    else {
-      this.#transaction = decision.transaction;
-      // Keeps smtp-server's own notion of a transaction in step.
-      this.session.envelope.mailFrom = { address: decision.transaction.reversePath, args: false };
+    if (decision.kind === "refused") {
+      observer.refused(refusalReason(decision.reply));
+      return decision.reply;
     }
+    const { transaction } = decision;
+    const refusal = await this.#judging.mail(transaction.reversePath);
+    if (refusal !== null) return refusal;
+    this.#transaction = transaction;
+    // Keeps smtp-server's own notion of a transaction in step.
+    this.session.envelope.mailFrom = { address: transaction.reversePath, args: false };
     return decision.reply;
   }
 
@@ -265,12 +285,16 @@ export class SessionConnection extends SessionTransport {
       : await recipients.fullMailbox(only, transaction.announcedOctets);
     const reserve = (octets: number) => this.#memory.reserveForRecipients(octets);
     const decision = decideRcpt(path, { expansion, full, transaction, policy, reserve });
-    if (decision.kind === "refused") observer.refused(refusalReason(decision.reply));
-    else {
-      transaction.named.add(path.mailbox);
-      for (const recipient of decision.recipients) {
-        transaction.recipients.set(recipient.forwardPath, recipient);
-      }
+    const isRefused = decision.kind === "refused";
+    const refusal = await this.#judging.rcpt({ path, named: transaction.named, isRefused });
+    if (isRefused) {
+      observer.refused(refusalReason(decision.reply));
+      return decision.reply;
+    }
+    if (refusal !== null) return refusal;
+    transaction.named.add(path.mailbox);
+    for (const recipient of decision.recipients) {
+      transaction.recipients.set(recipient.forwardPath, recipient);
     }
     return decision.reply;
   }
@@ -311,6 +335,7 @@ export class SessionConnection extends SessionTransport {
       transaction,
       startedMs,
       memory: this.#memory,
+      judge: this.#judging.judge,
       sessionId: this.id,
       arrival: {
         client: this.#client,
@@ -329,7 +354,8 @@ export class SessionConnection extends SessionTransport {
   }
 
   #say(deciding: Promise<Reply>, context: string, done: Done): void {
-    deciding.catch((error) => this.#ownTrouble(context, error)).then((answer) => {
+    deciding.catch((error) => this.#ownTrouble(context, error)).then(async (answer) => {
+      await this.#judging.holdBack();
       this.answer(answer);
       done();
     });
@@ -349,7 +375,10 @@ export class SessionConnection extends SessionTransport {
     this.hostNameAppearsAs = false;
     run();
     if (this.hostNameAppearsAs === false) this.hostNameAppearsAs = before;
-    else this.#protocol = protocol;
+    else {
+      this.#protocol = protocol;
+      this.#judging.judge?.hello(this.hostNameAppearsAs || "");
+    }
   }
 
   #releaseMessage(): void {

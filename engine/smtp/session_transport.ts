@@ -26,6 +26,7 @@ export interface TransportOptions {
   readonly address: string;
   readonly port: number;
   readonly idleTimeoutMs: number;
+  /** The greeting is held back at least so long. */
   readonly greetPauseMs: number;
   readonly now: () => number;
   /** Called once, when the connection is gone. */
@@ -52,6 +53,9 @@ export abstract class SessionTransport extends SMTPConnection {
   protected abstract get isInTransaction(): boolean;
   /** The connection is gone; called once, before its owner is told. */
   protected abstract onGone(): void;
+  /** What is said in place of the greeting; asked for while the greeting is held back. */
+  protected abstract refuseToGreet(): Promise<Reply | null> | null;
+  protected abstract onEarlyTalk(): void;
 
   protected get isDraining(): boolean {
     return this.#isDraining;
@@ -76,8 +80,12 @@ export abstract class SessionTransport extends SMTPConnection {
     // RFC 3207 and RFC 8314: an implicit TLS listener shakes hands before the greeting.
     this._setListeners(() => {
       const { greetPauseMs } = this.#options;
-      if (greetPauseMs === 0) this.connectionReady();
-      else setTimeout(() => this.#endGreetPause(), greetPauseMs);
+      const refusal = this.refuseToGreet();
+      if (greetPauseMs === 0 && refusal === null) this.connectionReady();
+      else {
+        const pause = new Promise<void>((resolve) => setTimeout(resolve, greetPauseMs));
+        Promise.all([refusal, pause]).then(([answer]) => this.#endGreetPause(answer));
+      }
     });
   }
 
@@ -163,13 +171,17 @@ export abstract class SessionTransport extends SMTPConnection {
   }
 
   /** RFC 5321 §4.3.1: the client waits for the greeting. */
-  #endGreetPause(): void {
+  #endGreetPause(refusal: Reply | null): void {
     if (this._closing || this._closed) return;
-    if ((this._parser as CommandStream).hasPartialLine) this.#refuseEarlyTalker();
+    if (refusal !== null) {
+      this.answer(refusal);
+      this.close();
+    } else if ((this._parser as CommandStream).hasPartialLine) this.#refuseEarlyTalker();
     else this.connectionReady();
   }
 
   #refuseEarlyTalker(): void {
+    this.onEarlyTalk();
     this.answer(reply(421, "7.0", "You talk before the greeting"));
   }
 

@@ -23,7 +23,7 @@ import { dateTime } from "../mail/received.ts";
 import { type Reply, reply } from "../mail/reply.ts";
 import type { DirectoryAnswer } from "../routing/route.ts";
 import type { Account, UserName } from "../store/directory.ts";
-import type { OctetRange } from "./roomy_message.ts";
+import type { OctetRange } from "../mail/octet_range.ts";
 
 export type SubmissionCheck =
   | { readonly kind: "ok" }

@@ -14,6 +14,7 @@ import {
   frontOf,
   splitRecipients,
 } from "./data.ts";
+import type { SessionJudge } from "./inbound.ts";
 import type { MemoryShare } from "./memory_budget.ts";
 import type { ReadMessage } from "./message_reader.ts";
 import { fullMailboxReply, NO_MEMORY, refusalReason } from "./refusal.ts";
@@ -24,6 +25,8 @@ export interface TakeContext {
   readonly arrival: Arrival;
   /** Copies are kept in it, and are the caller's to give back. */
   readonly memory: Pick<MemoryShare, "reserve" | "couldReserve">;
+  /** `null` for clients that nobody judges. */
+  readonly judge: SessionJudge | null;
   readonly sessionId: string;
   /** When DATA began. */
   readonly startedMs: number;
@@ -51,13 +54,28 @@ export async function takeMessage(
     return answer;
   };
   if (decision.kind === "refused") return refused(decision.reply);
-  const { message, header } = decision;
+  const { message } = decision;
+  const judgement = await context.judge?.message({
+    octets: message.octets,
+    header: decision.header,
+    reversePath: transaction.reversePath,
+    named: transaction.named,
+  });
+  if (judgement?.kind === "refused") {
+    observer.refused(judgement.refusal.reason);
+    return judgement.refusal.reply;
+  }
+  if (judgement !== undefined) message.cut(judgement.removed);
   const full = await fullMailboxes(transaction, message.octets.length, services.recipients);
   if (full !== null) return refused(fullMailboxReply(full));
   const copies = await copiesOf(message.octets, context, services, {
-    sign: () => client.mayRelay ? services.outgoing.sign(message.octets, header) : "",
+    below: judgement?.onTop ?? "",
+    sign: () => client.mayRelay ? services.outgoing.sign(message.octets, decision.header) : "",
   });
-  const fronts = copies.map((copy) => frontOf(copy, { transaction, arrival, policy, nowMs }));
+  const clientName = judgement?.clientName ?? null;
+  const fronts = copies.map((copy) =>
+    frontOf(copy, { transaction, arrival, policy, nowMs, clientName })
+  );
   const octets = copiedOctets(message, fronts);
   if (!memory.reserve(octets)) {
     return refused(
@@ -68,7 +86,8 @@ export async function takeMessage(
   }
   const messages = copies.map((copy, index) => {
     const [front, isLast] = [fronts[index], index === copies.length - 1];
-    return composeMessage(copy, { message, front, isLast, transaction, arrival, nowMs });
+    const hold = judgement?.hold ?? null;
+    return composeMessage(copy, { message, front, isLast, transaction, arrival, nowMs, hold });
   });
   await commit(messages, { ...context, decidedMs: nowMs }, services);
   return reply(250, "0.0", `queued as ${copies[0].id}`);
@@ -98,24 +117,28 @@ async function copiesOf(
   octets: Uint8Array,
   { transaction, arrival }: TakeContext,
   { outgoing, newQueueId }: SessionServices,
-  options: { readonly sign: () => Promise<string> | string },
+  options: {
+    /** What was found about the message, beneath what we sign and seal with. */
+    readonly below: string;
+    readonly sign: () => Promise<string> | string;
+  },
 ): Promise<readonly Copy[]> {
   const { reversePath, recipients } = transaction;
   const { direct, forwards } = splitRecipients(recipients.values());
-  const signature = await options.sign();
+  const common = await options.sign() + options.below;
   const forward = async ({ domain, recipients }: Forward): Promise<Copy> => {
     const { client: { address: clientAddress }, heloName } = arrival;
     const [seal, forwardingPath] = await Promise.all([
       outgoing.seal(octets, { domain, clientAddress, heloName, reversePath }),
       outgoing.forwardingPath(reversePath, domain),
     ]);
-    const onTop = seal + signature;
+    const onTop = seal + common;
     return { id: newQueueId(), reversePath: forwardingPath, onTop, recipients };
   };
   // Sealing may wait for DNS as long as it is allowed to: all at once, so that the client waits no longer.
   const forwarded = await Promise.all(forwards.map(forward));
   if (direct.length === 0) return forwarded;
-  return [{ id: newQueueId(), reversePath, onTop: signature, recipients: direct }, ...forwarded];
+  return [{ id: newQueueId(), reversePath, onTop: common, recipients: direct }, ...forwarded];
 }
 
 async function commit(

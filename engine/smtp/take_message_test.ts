@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { queueIdGenerator } from "../mail/queue_id.ts";
-import type { Reply } from "../mail/reply.ts";
+import { type Reply, reply } from "../mail/reply.ts";
 import type { ExpandedRecipient } from "../routing/expand.ts";
 import type { AcceptedMessage } from "../store/spool.ts";
+import type { MessageJudgement, SessionJudge } from "./inbound.ts";
 import { MemoryBudget, MemoryShare } from "./memory_budget.ts";
 import { RoomyMessage } from "./roomy_message.ts";
 import type { SessionServices } from "./session.ts";
@@ -41,7 +42,11 @@ function services(outgoing: Partial<SessionServices["outgoing"]> = {}) {
 /** Takes a message for a mailbox and for one recipient that each of these domains forwards to. */
 async function take(
   domains: readonly string[],
-  context: { readonly services: SessionServices; readonly memory?: MemoryShare },
+  context: {
+    readonly services: SessionServices;
+    readonly memory?: MemoryShare;
+    readonly judge?: SessionJudge;
+  },
 ): Promise<Reply> {
   const recipients: ExpandedRecipient[] = [
     { kind: "local", domain: "example.org", user: "ann", forwardPath: "ann@example.org" },
@@ -66,6 +71,7 @@ async function take(
     },
     arrival: { client: STRANGER, heloName: "client.example", protocol: "ESMTP", tls: null },
     memory: context.memory ?? new MemoryShare(new MemoryBudget(1e6)),
+    judge: context.judge ?? null,
     sessionId: "s",
     startedMs: 0,
   }, context.services);
@@ -114,4 +120,35 @@ Deno.test("takeMessage: copies come out of the budget; what it never holds is re
   assert.deepEqual(await copiesOf(["one.test"], 2 * TEXT.length), ["452 4.3.1", 0, "memory"]);
   const many = ["one.test", "two.test", "three.test", "four.test"];
   assert.deepEqual(await copiesOf(many, 0), ["552 5.3.4", 0, "size"]);
+});
+
+Deno.test("takeMessage: does as the judge says: refuses, or adds, removes and holds", async () => {
+  const judge = (judgement: MessageJudgement) =>
+    ({ message: () => Promise.resolve(judgement) }) as unknown as SessionJudge;
+  const { services: ours, accepted, refused } = services();
+  const spam: MessageJudgement = {
+    kind: "refused",
+    refusal: { reason: "spam", reply: reply(550, "7.1", "Spam") },
+  };
+  assert.equal((await take([], { services: ours, judge: judge(spam) })).code, 550);
+  assert.deepEqual([accepted.length, refused], [0, ["spam"]]);
+  const hold = { reason: "spam", explanation: "12 points", untilMs: 1 };
+  const removed = [{ startOctet: 0, endOctet: "Subject: x\r\n".length }];
+  const held: MessageJudgement = {
+    kind: "accepted",
+    clientName: "client.example",
+    onTop: "X-Spam: yes\r\n",
+    removed,
+    hold,
+  };
+  await take(["one.test"], { services: ours, judge: judge(held) });
+  for (const message of accepted) {
+    assert.deepEqual(message.hold, hold);
+    const text = Buffer.from(message.octets).toString();
+    assert.match(
+      text,
+      /^Received: from client\.example \(client\.example \[[^]*\r\nX-Spam: yes\r\n\r\ntext\r\n/,
+    );
+  }
+  assert.equal(accepted.length, 2);
 });

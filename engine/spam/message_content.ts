@@ -33,9 +33,9 @@ export interface MessagePart {
 export interface Link {
   /** As written, bounded. */
   readonly url: string;
-  /** In A-labels and lower case, or an address literal. */
+  /** In A-labels and lower case, or an IPv4 or IPv6 address without brackets. */
   readonly host: string;
-  /** The text a reader sees in place of the link; `null` outside HTML. */
+  /** The text a reader sees in place of the link, empty for a picture; `null` where there is no anchor. */
   readonly shown: string | null;
 }
 

@@ -43,12 +43,12 @@ function reading(consumer: string, options: { maxEntries?: number; waitMs?: numb
   return { consumer, maxEntries: options.maxEntries ?? 1_000, waitMs: options.waitMs ?? 0 };
 }
 
-/** Asks again until the answer pleases, for at most five seconds. */
+/** Asks again until the answer pleases, for at most twenty seconds: threads start slowly on a busy machine. */
 export async function eventually<T>(
   ask: () => Promise<T>,
   pleases: (answer: T) => boolean,
 ): Promise<T> {
-  const untilMs = performance.now() + 5_000;
+  const untilMs = performance.now() + 20_000;
   for (;;) {
     const answer = await ask();
     if (pleases(answer)) return answer;

@@ -31,8 +31,18 @@ export interface TracedDelivery {
   readonly forwardPath: string;
   readonly state: string;
   readonly attempts: readonly TracedAttempt[];
-  /** `null` once it is over. */
+  /** `null` once it is over, and while it is held. */
   readonly nextAttemptAtMs: number | null;
+}
+
+/** That it was kept from delivery, and what was decided about that. */
+export interface TracedHold {
+  readonly reason: string;
+  readonly explanation: string;
+  readonly untilMs: number;
+  readonly decision: "released" | "deleted" | "expired" | null;
+  /** `null` while nobody has decided. */
+  readonly decidedAtMs: number | null;
 }
 
 export interface Trace {
@@ -43,12 +53,16 @@ export interface Trace {
   readonly heloName: string;
   readonly protocol: string;
   readonly sizeOctets: number;
+  /** `null` when it went straight to the queue. */
+  readonly hold: TracedHold | null;
   readonly deliveries: readonly TracedDelivery[];
 }
 
 export interface History {
   /** Unfinished deliveries, the oldest first, at most `limit`. */
   queue(options: { readonly limit: number }): Promise<readonly QueuedDelivery[]>;
+  /** How many messages are kept from the queue. */
+  held(): Promise<number>;
   /** `null` when no message has that id. */
   trace(id: QueueId): Promise<Trace | null>;
 }

@@ -19,7 +19,12 @@ const FEW = 1000;
 /** Makes two purges exclude each other. */
 const PURGE_LOCK = 4_220_250_001;
 
-/** The ring's table for a message. */
+/** The slot of what was still needed when its table was emptied. */
+export const KEPT_SLOT = -1;
+/** Held messages are outside the ring from the beginning. */
+export const HELD_SLOT = -2;
+
+/** The ring's table for a message that is on its way. */
 export function bodiesSlot(id: QueueId): number {
   return Math.floor(queueIdMs(id) / SLOT_MS) % SLOTS;
 }
@@ -43,7 +48,7 @@ export async function purgeBodies(sql: postgres.Sql, nowMs: number): Promise<voi
           SELECT DISTINCT message_id AS id FROM deliveries WHERE finished_at IS NULL
         )
         INSERT INTO bodies (slot, id, octets)
-        SELECT -1, id, octets FROM needed JOIN ${table} USING (id)
+        SELECT ${KEPT_SLOT}::smallint, id, octets FROM needed JOIN ${table} USING (id)
         ON CONFLICT DO NOTHING`;
       await tx`TRUNCATE ${table}`;
     }).catch(ignoreLockTimeout);

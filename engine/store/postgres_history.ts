@@ -1,7 +1,7 @@
 /** The history on Postgres. */
 import type postgres from "postgres";
 import { deliveryId, queueIdFromDecimal, queueIdToDecimal } from "../mail/queue_id.ts";
-import type { History, Trace, TracedAttempt } from "./history.ts";
+import type { History, Trace, TracedAttempt, TracedHold } from "./history.ts";
 import { asStoreError } from "./postgres_client.ts";
 
 /** Does not own `sql`. */
@@ -15,6 +15,7 @@ export function postgresHistory(sql: postgres.Sql): History {
   };
   return {
     queue: ({ limit }) => guarded(() => queue(sql, limit)),
+    held: () => guarded(() => held(sql)),
     trace: (id) => guarded(() => trace(sql, queueIdToDecimal(id))),
   };
 }
@@ -45,6 +46,12 @@ async function queue(sql: postgres.Sql, limit: number) {
   }));
 }
 
+async function held(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    SELECT count(*)::integer AS count FROM quarantine WHERE decision IS NULL`;
+  return row.count;
+}
+
 async function trace(sql: postgres.Sql, decimal: string): Promise<Trace | null> {
   const [message] = await sql`SELECT * FROM messages WHERE id = ${decimal}::bigint`;
   if (message === undefined) return null;
@@ -53,6 +60,7 @@ async function trace(sql: postgres.Sql, decimal: string): Promise<Trace | null> 
     WHERE message_id = ${decimal}::bigint ORDER BY recipient`;
   const attempts = await sql`
     SELECT * FROM attempts WHERE message_id = ${decimal}::bigint ORDER BY recipient, attempt`;
+  const [hold] = await sql`SELECT * FROM quarantine WHERE message_id = ${decimal}::bigint`;
   const byRecipient = Map.groupBy(attempts, (row) => row.recipient as number);
   return {
     id: queueIdFromDecimal(decimal),
@@ -62,6 +70,7 @@ async function trace(sql: postgres.Sql, decimal: string): Promise<Trace | null> 
     heloName: message.helo_name,
     protocol: message.protocol,
     sizeOctets: message.size_octets,
+    hold: hold === undefined ? null : holdOf(hold),
     deliveries: deliveries.map((row) => ({
       recipient: row.recipient,
       forwardPath: row.forward_path,
@@ -69,6 +78,16 @@ async function trace(sql: postgres.Sql, decimal: string): Promise<Trace | null> 
       nextAttemptAtMs: row.finished_at === null ? ms(row.next_attempt_at) : null,
       attempts: (byRecipient.get(row.recipient) ?? []).map(attemptOf),
     })),
+  };
+}
+
+function holdOf(row: postgres.Row): TracedHold {
+  return {
+    reason: row.reason,
+    explanation: row.explanation,
+    untilMs: ms(row.until),
+    decision: row.decision,
+    decidedAtMs: row.decided_at === null ? null : ms(row.decided_at),
   };
 }
 

@@ -11,7 +11,7 @@ import {
   queueIdFromDecimal,
   queueIdToDecimal,
 } from "../mail/queue_id.ts";
-import { bodiesSlot, purgeBodies } from "./postgres_bodies.ts";
+import { bodiesSlot, HELD_SLOT, purgeBodies } from "./postgres_bodies.ts";
 import { asStoreError, inTransaction } from "./postgres_client.ts";
 import { StoreUnavailableError } from "./errors.ts";
 import { CopyRows } from "./postgres_copy.ts";
@@ -70,12 +70,26 @@ export function postgresSpool(sql: postgres.Sql): Spool {
   };
 }
 
+function isHeld({ hold = null }: AcceptedMessage): boolean {
+  return hold !== null;
+}
+
+function batchKind(messages: readonly AcceptedMessage[]): statements.BatchKind {
+  return { hasHeld: messages.some(isHeld) };
+}
+
+function slotOf(message: AcceptedMessage): number {
+  return isHeld(message) ? HELD_SLOT : bodiesSlot(message.id);
+}
+
 /** The rows of messages and deliveries as JSON, the cheapest parameter to make and to take apart. */
 function envelopeRows(messages: readonly AcceptedMessage[]): [string, string] {
   const rows = [];
   const deliveries = [];
   for (const message of messages) {
     const id = queueIdToDecimal(message.id);
+    // What is undefined is not written, so that the rows of ordinary mail stay short.
+    const hold = message.hold ?? undefined;
     rows.push({
       id,
       at: message.acceptedAtMs,
@@ -86,6 +100,10 @@ function envelopeRows(messages: readonly AcceptedMessage[]): [string, string] {
       hn: message.heloName,
       pr: message.protocol,
       sz: message.octets.length,
+      hc: hold && message.recipients.length,
+      hr: hold?.reason,
+      he: hold?.explanation,
+      hu: hold?.untilMs,
     });
     for (let n = 0; n < message.recipients.length; n++) {
       const { forwardPath, transport, destination } = message.recipients[n]!;
@@ -96,6 +114,7 @@ function envelopeRows(messages: readonly AcceptedMessage[]): [string, string] {
         tr: transport,
         de: destination,
         at: message.acceptedAtMs,
+        he: hold && true,
       });
     }
   }
@@ -132,10 +151,11 @@ async function notYetThere(
 
 async function insertAll(sql: postgres.ISql, messages: readonly AcceptedMessage[]): Promise<void> {
   const parameters: (string | number | Uint8Array)[] = envelopeRows(messages);
-  for (const { id, octets } of messages) {
-    parameters.push(bodiesSlot(id), queueIdToDecimal(id), octets);
+  for (const message of messages) {
+    parameters.push(slotOf(message), queueIdToDecimal(message.id), message.octets);
   }
-  await sql.unsafe(statements.insertMessages(messages.length), parameters, { prepare: true });
+  const text = statements.insertMessages(messages.length, batchKind(messages));
+  await sql.unsafe(text, parameters, { prepare: true });
 }
 
 async function copyAll(
@@ -147,12 +167,12 @@ async function copyAll(
 ): Promise<void> {
   const sizeOctets = messages.reduce((sum, { octets }) => sum + octets.length + ROW_OCTETS, 0);
   const rows = new CopyRows(sizeOctets);
-  for (const { id, octets } of messages) {
-    const decimal = BigInt(queueIdToDecimal(id));
-    rows.row(3).int2(bodiesSlot(id)).int8({
+  for (const message of messages) {
+    const decimal = BigInt(queueIdToDecimal(message.id));
+    rows.row(3).int2(slotOf(message)).int8({
       high: Number(decimal >> 32n),
       low: Number(decimal & 0xffffffffn),
-    }).bytea(octets);
+    }).bytea(message.octets);
   }
   const stream = await sql.unsafe(statements.COPY_BODIES).writable();
   stream.on("error", () => {});
@@ -162,7 +182,8 @@ async function copyAll(
   // failed COPY spoils the transaction, and with it the next statement.
   await new Promise((resolve) => setImmediate(resolve));
   if (isLost()) throw new StoreUnavailableError("the database went away amid a message");
-  await sql.unsafe(statements.INSERT_ENVELOPES, envelopeRows(messages), { prepare: true });
+  const text = statements.insertEnvelopes(batchKind(messages));
+  await sql.unsafe(text, envelopeRows(messages), { prepare: true });
 }
 
 interface LeasedRow {
@@ -322,7 +343,7 @@ async function forget(sql: postgres.Sql, beforeMs: number): Promise<number> {
 }
 
 async function depth(sql: postgres.Sql): Promise<QueueDepth> {
-  const counts = { queued: 0, leased: 0, deferred: 0 };
+  const counts = { queued: 0, leased: 0, deferred: 0, held: 0 };
   for (
     const { state, count } of await sql.unsafe<{ state: string; count: number }[]>(
       statements.DEPTH,
@@ -330,7 +351,7 @@ async function depth(sql: postgres.Sql): Promise<QueueDepth> {
       { prepare: true },
     )
   ) {
-    if (state === "queued" || state === "leased" || state === "deferred") counts[state] = count;
+    if (state in counts) counts[state as keyof QueueDepth] = count;
   }
   return counts;
 }

@@ -5,6 +5,7 @@ import { startPostgres } from "../../tests/fixtures/postgres.ts";
 import { deliveryId, QUEUE_EPOCH_MS, queueIdFromDecimal } from "../mail/queue_id.ts";
 import { migrate } from "./postgres_migrate.ts";
 import { postgresSpool } from "./postgres_spool.ts";
+import * as quarantine from "./postgres_quarantine_statements.ts";
 import * as statements from "./postgres_spool_statements.ts";
 import { attempt } from "./spool_conformance.ts";
 
@@ -13,6 +14,9 @@ const DELIVERIES = 250_000;
 const UNFINISHED = 5;
 const NOW_MS = QUEUE_EPOCH_MS + 3_600_000;
 const FIRST = 1000n << 22n;
+
+/** The first of those in quarantine. */
+const HELD_ONE = String(FIRST + 1n);
 
 const decimals = (count: number) =>
   Array.from({ length: count }, (_, i) => String(FIRST + BigInt(i * UNFINISHED)));
@@ -46,9 +50,18 @@ const CALLS: Readonly<Record<string, readonly [text: string, args: readonly unkn
   abandon: [statements.ABANDON, ["node/"]],
   read: [statements.READ_BODIES, [`{${decimals(100)}}`]],
   existing: [statements.EXISTING_MESSAGES, [`{${decimals(3)}}`]],
+  forget: [statements.FORGET, [String(FIRST + 1000n)]],
+  list_held: [quarantine.LIST, [null, null, null, String(FIRST + 50_000n), 100]],
+  list_by_recipient: [quarantine.LIST, ["@there.test", null, null, null, 100]],
+  show_held: [quarantine.SHOW, [HELD_ONE]],
+  read_held: [quarantine.READ, [HELD_ONE]],
+  release: [quarantine.RELEASE, [`{${HELD_ONE}}`, NOW_MS]],
+  discard: [quarantine.DISCARD, [`{${HELD_ONE}}`, NOW_MS]],
+  expire: [quarantine.EXPIRE, [NOW_MS, 500]],
 };
 
 function literal(value: unknown): string {
+  if (value === null) return "NULL";
   return typeof value === "number" ? String(value) : `'${String(value).replaceAll("'", "''")}'`;
 }
 
@@ -62,7 +75,7 @@ async function planOf(sql: postgres.Sql, name: string): Promise<string> {
   return rows.map((row) => row["QUERY PLAN"]).join("\n");
 }
 
-/** Fills the tables with one delivery a message, the oldest unfinished. */
+/** Fills the tables with one delivery a message, some of them unfinished, and one in twenty held. */
 async function fill(sql: postgres.Sql): Promise<void> {
   const dueAt = `to_timestamp(${(NOW_MS - 60_000) / 1000})`;
   await sql.unsafe(`
@@ -72,9 +85,14 @@ async function fill(sql: postgres.Sql): Promise<void> {
     INSERT INTO deliveries (message_id, recipient, forward_path, transport, destination, state,
       next_attempt_at, finished_at)
     SELECT ${FIRST} + g, 0, 'bob@there.test', 'smtp', 'there.test',
-      CASE WHEN g % ${UNFINISHED} = 0 THEN 'queued' ELSE 'delivered' END, ${dueAt},
-      CASE WHEN g % ${UNFINISHED} = 0 THEN NULL ELSE ${dueAt} END
+      CASE WHEN g % ${UNFINISHED} = 0 THEN 'queued' WHEN g % 20 = 1 THEN 'held' ELSE 'delivered' END,
+      ${dueAt},
+      CASE WHEN g % ${UNFINISHED} = 0 THEN NULL WHEN g % 20 = 1 THEN 'infinity' ELSE ${dueAt} END
     FROM generate_series(0, ${DELIVERIES - 1}) g`);
+  await sql.unsafe(`
+    INSERT INTO quarantine (message_id, recipients, reason, explanation, until)
+    SELECT ${FIRST} + g, 1, 'spam', 'because', to_timestamp(${NOW_MS / 1000} + g % 10000 - 1000)
+    FROM generate_series(1, ${DELIVERIES - 1}, 20) g`);
 }
 
 Deno.test("postgresSpool: finds rows by index, whatever size the tables were when planned", async () => {
@@ -88,7 +106,7 @@ Deno.test("postgresSpool: finds rows by index, whatever size the tables were whe
   }
   await fill(sql);
   for (const isAnalyzed of [false, true]) {
-    if (isAnalyzed) await sql.unsafe("VACUUM ANALYZE messages, deliveries").simple();
+    if (isAnalyzed) await sql.unsafe("VACUUM ANALYZE messages, deliveries, quarantine").simple();
     for (const name of Object.keys(CALLS)) {
       const plan = await planOf(sql, name);
       assert.doesNotMatch(plan, /Seq Scan/, `${name}, ${isAnalyzed}: ${plan}`);

@@ -7,7 +7,7 @@ import { postgresSpool } from "./postgres_spool.ts";
 import { spoolConformance } from "./spool_conformance.ts";
 
 async function clear(sql: postgres.Sql): Promise<void> {
-  await sql`TRUNCATE messages, deliveries, attempts, bodies`;
+  await sql`TRUNCATE messages, deliveries, attempts, bodies, quarantine`;
 }
 
 async function conforms(t: Deno.TestContext, target: PostgresTarget): Promise<void> {

@@ -2,7 +2,7 @@
  * The spool: where accepted mail waits, and the truth about every delivery.
  * An attempt may run twice, never zero times.
  */
-import type { BodyType, RoutedRecipient, Transport } from "../mail/envelope.ts";
+import type { BodyType, Hold, RoutedRecipient, Transport } from "../mail/envelope.ts";
 import type { DeliveryId, QueueId } from "../mail/queue_id.ts";
 
 /** A message we answer for, ready to be committed. */
@@ -19,6 +19,8 @@ export interface AcceptedMessage {
   /** Header section (our trace header on top) and body, CRLF line ends, no dot stuffing. */
   readonly octets: Uint8Array;
   readonly recipients: readonly RoutedRecipient[];
+  /** Nobody is to deliver it before it is released, see `quarantine.ts`. */
+  readonly hold?: Hold | null;
 }
 
 /** A delivery this worker alone may attempt until its lease ends. */
@@ -82,6 +84,8 @@ export interface QueueDepth {
   readonly queued: number;
   readonly leased: number;
   readonly deferred: number;
+  /** In quarantine. */
+  readonly held: number;
 }
 
 export interface Spool {
@@ -93,7 +97,7 @@ export interface Spool {
   commit(messages: readonly AcceptedMessage[]): Promise<void>;
   /** Leases those of `ids` that are due and free; the rest are someone else's. */
   claim(ids: readonly DeliveryId[], lease: Lease): Promise<readonly LeasedDelivery[]>;
-  /** Bodies by message; one missing from the answer is gone for good. */
+  /** Bodies by message; one missing from the answer is gone for good, or in quarantine. */
   read(messages: readonly QueueId[]): Promise<ReadonlyMap<QueueId, Uint8Array>>;
   /**
    * Ends leases of `owner`, in one transaction with the delivery reports they give rise to. Idempotent.
@@ -105,14 +109,14 @@ export interface Spool {
   ): Promise<void>;
   /** Ends all leases of owners whose name begins so: they died. Answers what became free. */
   abandon(ownerPrefix: string): Promise<readonly PendingDelivery[]>;
-  /** Unfinished deliveries in id order, from behind `after`; those due and free, or all of them. */
+  /** Unfinished deliveries that are not held, in id order, from behind `after`; those due and free, or all of them. */
   pending(page: PendingPage): Promise<readonly PendingDelivery[]>;
   depth(): Promise<QueueDepth>;
   /** Frees the room of bodies nobody needs any more; cheap to call often. */
   purge(nowMs: number): Promise<void>;
   /**
    * Forgets finished messages accepted before then, a bounded number a call; answers how many. What is
-   * unfinished is never forgotten.
+   * unfinished or held is never forgotten.
    */
   forget(beforeMs: number): Promise<number>;
 }

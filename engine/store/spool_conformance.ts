@@ -160,7 +160,7 @@ export async function spoolConformance(t: Deno.TestContext, store: SpoolStore): 
     const leased = await a.claim(idsOf(many), leaseOf("w"));
     assert.deepEqual(claimed(leased), idsOf(many).sort());
     await a.settle(delivered(idsOf(many)), { owner: "w", ...none });
-    assert.deepEqual(await a.depth(), { queued: 1, leased: 128, deferred: 0 });
+    assert.deepEqual(await a.depth(), { queued: 1, leased: 128, deferred: 0, held: 0 });
   });
 
   await step("commit: all messages of a batch or none", async () => {
@@ -228,7 +228,7 @@ export async function spoolConformance(t: Deno.TestContext, store: SpoolStore): 
     const unknown = deliveryId(nextId(), 0);
     assert.deepEqual(await a.claim([unknown], leaseOf("w1")), []);
     assert.deepEqual(await a.claim([], leaseOf("w1")), []);
-    assert.deepEqual(await a.depth(), { queued: 0, leased: 3, deferred: 0 });
+    assert.deepEqual(await a.depth(), { queued: 0, leased: 3, deferred: 0, held: 0 });
   });
 
   await step("claim: a lease that ran out goes to who asks, and says so", async () => {
@@ -259,9 +259,13 @@ export async function spoolConformance(t: Deno.TestContext, store: SpoolStore): 
       await a.settle([late], { owner: "w1", ...none });
       const isFinal = outcome === "delivered" || outcome === "failed";
       const leased = isFinal ? 0 : 1;
-      assert.deepEqual(await a.depth(), { queued: 0, leased, deferred: 0 }, outcome);
+      assert.deepEqual(await a.depth(), { queued: 0, leased, deferred: 0, held: 0 }, outcome);
       await b.settle(deferred([id], lateMs), { owner: "w2", ...none });
-      assert.deepEqual(await a.depth(), { queued: 0, leased: 0, deferred: leased }, outcome);
+      assert.deepEqual(
+        await a.depth(),
+        { queued: 0, leased: 0, deferred: leased, held: 0 },
+        outcome,
+      );
     }
   });
 
@@ -277,7 +281,7 @@ export async function spoolConformance(t: Deno.TestContext, store: SpoolStore): 
     ];
     for (let time = 0; time < 2; time++) {
       await a.settle(settlements, { owner: "w", ...none });
-      assert.deepEqual(await a.depth(), { queued: 0, leased: 0, deferred: 1 });
+      assert.deepEqual(await a.depth(), { queued: 0, leased: 0, deferred: 1, held: 0 });
     }
     const [again] = await a.claim([first], leaseOf("w", NOON_MS + 5_000));
     assert.equal(again.attempts, 1);
@@ -308,7 +312,7 @@ export async function spoolConformance(t: Deno.TestContext, store: SpoolStore): 
     const broken = message({ acceptedAtMs: NaN });
     await assert.rejects(a.settle([failed], { owner: "w", reports: [report, broken] }));
     assert.equal((await a.read([report.id])).size, 0);
-    assert.deepEqual(await a.depth(), { queued: 0, leased: 1, deferred: 0 });
+    assert.deepEqual(await a.depth(), { queued: 0, leased: 1, deferred: 0, held: 0 });
     for (let time = 0; time < 2; time++) {
       await a.settle([failed], { owner: "w", reports: [report, large] });
       assert.deepEqual(await allPending(a), idsOf(report, large).sort());

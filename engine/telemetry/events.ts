@@ -10,6 +10,7 @@ import { logOf } from "./log.ts";
 const messages = logOf("message");
 const deliveries = logOf("delivery");
 const auth = logOf("auth");
+const inbound = logOf("inbound");
 const spam = logOf("spam");
 
 /** Who spoke: what every event of a session tells. */
@@ -67,10 +68,22 @@ export interface AuthLockedOutEvent extends AuthEvent {
   readonly retryAfterMs: number;
 }
 
-export interface SpamRejectedEvent extends SessionEvent {
+/** A rule spoke against mail from a stranger. */
+export interface RuleEvent extends SessionEvent {
+  readonly rule: string;
+  readonly action: "refused" | "deferred" | "held" | "tagged";
+  /** Left out before MAIL. */
+  readonly reversePath?: string;
+  /** Left out where it is about all of them, or none yet. */
+  readonly forwardPath?: string;
+  /** What the client was told, or why the message is held or tagged. */
+  readonly reason: string;
+}
+
+/** What the spam score was, and the signals that counted most. */
+export interface SpamEvent extends SessionEvent {
   readonly reversePath: string;
   readonly score: number;
-  /** The rules that counted most. */
   readonly rules?: readonly string[];
 }
 
@@ -147,20 +160,46 @@ export const logAuth = {
   },
 };
 
-/** Verdicts on spam. */
-export const logSpam = {
-  rejected(event: SpamRejectedEvent): void {
-    if (!spam.isEnabledFor("warning")) return;
-    spam.warning("spam from {client_ip} rejected", {
-      event: "spam_rejected",
+/** What was found against mail from strangers. */
+export const logInbound = {
+  rule(event: RuleEvent): void {
+    if (!inbound.isEnabledFor("info")) return;
+    inbound.info("mail from {client_ip} {action} by {rule}", {
+      event: `inbound_${event.action}`,
       session_id: event.sessionId,
       client_ip: event.clientIp,
+      action: event.action,
+      rule: event.rule,
       sender: event.reversePath === "" ? "<>" : event.reversePath,
-      score: event.score,
-      rules: event.rules,
+      rcpt: event.forwardPath,
+      reason: event.reason,
     });
   },
 };
+
+/** Verdicts of the spam score. */
+export const logSpam = {
+  rejected(event: SpamEvent): void {
+    if (!spam.isEnabledFor("warning")) return;
+    spam.warning("spam from {client_ip} rejected", spamFacts("spam_rejected", event));
+  },
+
+  taken(event: SpamEvent): void {
+    if (!spam.isEnabledFor("info")) return;
+    spam.info("spam from {client_ip} taken", spamFacts("spam_taken", event));
+  },
+};
+
+function spamFacts(name: string, event: SpamEvent) {
+  return {
+    event: name,
+    session_id: event.sessionId,
+    client_ip: event.clientIp,
+    sender: event.reversePath === "" ? "<>" : event.reversePath,
+    score: event.score,
+    rules: event.rules,
+  };
+}
 
 function attempt(name: string, event: AttemptEvent) {
   return {

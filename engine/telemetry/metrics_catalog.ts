@@ -1,6 +1,7 @@
 /**
  * Every metric of the server, declared once; `metrics.ts` puts them to work. Times are seconds and sizes octets, as Prometheus has it.
  */
+import { INBOUND_METRICS } from "./metrics_inbound.ts";
 import { counter, doubling, gauge, histogram, info } from "./instrument.ts";
 
 const LISTENERS = ["smtp", "submission", "smtps"] as const;
@@ -73,7 +74,11 @@ export const METRICS = {
         "sender",
         "syntax",
         "policy",
+        "lists",
+        "authentication",
+        "greylist",
         "spam",
+        "filter",
         "memory",
         "store",
       ],
@@ -102,6 +107,8 @@ export const METRICS = {
     reading:
       "Near SESSION_MEMORY_BYTES times the session workers: the store is slower than clients.",
   }),
+
+  ...INBOUND_METRICS,
 
   // How long things take.
   stageSeconds: histogram({

@@ -6,9 +6,14 @@ import { SecretBox } from "../../engine/crypto/secret_box.ts";
 import { type ZoneData, ZoneResolver } from "../../engine/dns/zone_resolver.ts";
 import { postgresCertificates } from "../../engine/store/postgres_certificates.ts";
 import { postgresDirectory } from "../../engine/store/postgres_directory.ts";
+import { postgresDmarcReports } from "../../engine/store/postgres_dmarc_reports.ts";
 import { postgresHistory } from "../../engine/store/postgres_history.ts";
 import { migrate } from "../../engine/store/postgres_migrate.ts";
+import { postgresQuarantine } from "../../engine/store/postgres_quarantine.ts";
 import { postgresSigningKeys } from "../../engine/store/postgres_signing_keys.ts";
+import { postgresSpamMemory } from "../../engine/store/postgres_spam_memory.ts";
+import { postgresSpool } from "../../engine/store/postgres_spool.ts";
+import type { Spool } from "../../engine/store/spool.ts";
 import { client, embeddedPostgres } from "../fixtures/embedded_postgres.ts";
 
 export interface Said {
@@ -25,6 +30,8 @@ export interface Console extends AsyncDisposable {
   // deno-lint-ignore no-explicit-any
   json(words: string | readonly string[], stdin?: string): Promise<any>;
   publish(zone: ZoneData): void;
+  /** What the server puts into the same database. */
+  readonly spool: Spool;
   settings: CliSettings;
 }
 
@@ -37,6 +44,7 @@ const SETTINGS: CliSettings = {
   dnsServers: null,
   hasAcme: false,
   hasAcmeDns: false,
+  spamRulesPath: null,
 };
 
 export async function openConsole(): Promise<Console> {
@@ -51,8 +59,11 @@ export async function openConsole(): Promise<Console> {
   const stores = {
     directory: postgresDirectory(sql, options),
     history: postgresHistory(sql),
+    quarantine: postgresQuarantine(sql),
+    dmarcReports: postgresDmarcReports(sql),
     signingKeys: postgresSigningKeys(sql, options),
     certificates: postgresCertificates(sql),
+    spamMemory: postgresSpamMemory(sql, { now: Date.now }),
     secrets: () => Promise.resolve(box),
     applied: [],
     probes: [{
@@ -73,6 +84,7 @@ export async function openConsole(): Promise<Console> {
   const opened: Console = {
     stores,
     settings: SETTINGS,
+    spool: postgresSpool(sql),
     run: async (words, stdin = "") => {
       const lines = { out: [] as string[], error: [] as string[] };
       const code = await runCli(typeof words === "string" ? words.split(" ") : words, {

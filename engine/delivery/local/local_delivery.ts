@@ -1,6 +1,7 @@
 /** Final delivery into a mailbox of ours: the interface delivery workers use. */
 import type { DeliveryId } from "../../mail/queue_id.ts";
 import type { MailboxSettings } from "../../store/directory.ts";
+import type { MailFolder } from "./mail_folder.ts";
 
 export interface LocalRequest {
   /** Names the copy, so that a repeated attempt leaves one copy only. */
@@ -9,6 +10,8 @@ export interface LocalRequest {
   /** The directory's name of the mailbox: any text. */
   readonly user: string;
   readonly settings: MailboxSettings;
+  /** Where mailboxes have folders. */
+  readonly folder: MailFolder;
   /** Mailbox without angle brackets; empty for the null reverse-path. */
   readonly reversePath: string;
   /** Mailbox without angle brackets, as the message was addressed. */

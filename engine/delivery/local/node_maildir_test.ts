@@ -16,6 +16,7 @@ const REQUEST: LocalRequest = {
     quotaOctets: null,
     whenFull: "defer",
   },
+  folder: "inbox",
   reversePath: "bob@example.com",
   forwardPath: "ann@example.org",
   queuedAtMs: 1_767_323_045_678,
@@ -34,7 +35,8 @@ async function withStore(run: (store: NodeMaildir, root: string) => Promise<void
   const folder = await Deno.makeTempDir({ prefix: "sluice-maildir-" });
   try {
     const root = `${folder}/mail`;
-    await run(new NodeMaildir({ root, nonce: counter(), now: Date.now }), root);
+    const junkFolder = "Junk";
+    await run(new NodeMaildir({ root, nonce: counter(), now: Date.now, junkFolder }), root);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -246,5 +248,71 @@ Deno.test("NodeMaildir: a message that cannot be written gives its room back", a
     await Deno.remove(tmp);
     assert.equal((await deliver(2)).kind, "delivered");
     assert.equal((await deliver(3)).kind, "deferred");
+  });
+});
+
+const JUNK: LocalRequest = { ...REQUEST, folder: "junk" };
+
+Deno.test("NodeMaildir: junk goes into a folder of its own, made as Dovecot likes it", async () => {
+  await withStore(async (store, root) => {
+    const mailbox = `${root}/example.org/ann`;
+    assert.deepEqual(await store.deliver(JUNK), { kind: "delivered", repeated: false });
+    const made = [".Junk/maildirfolder", `.Junk/new/${NAME}`, "subscriptions"];
+    assert.deepEqual(paths(mailbox), made);
+    assert.ok(
+      ["cur", "new", "tmp"].every((part) => Deno.statSync(`${mailbox}/${part}`).isDirectory),
+    );
+    assert.equal(Deno.readTextFileSync(`${mailbox}/subscriptions`), "V\t2\n\nJunk\n");
+    assert.equal((Deno.statSync(`${mailbox}/.Junk/cur`).mode ?? 0) & 0o777, 0o700);
+    // The user took it from the list, and has another folder.
+    Deno.writeTextFileSync(`${mailbox}/subscriptions`, "V\t2\n\nWork\n");
+    await store.deliver({ ...JUNK, id: deliveryId(QUEUE_ID, 1) });
+    assert.equal(Deno.readTextFileSync(`${mailbox}/subscriptions`), "V\t2\n\nWork\n");
+    for (let times = 0; times < 2; times++) {
+      Deno.removeSync(`${mailbox}/.Junk`, { recursive: true });
+      await store.deliver(JUNK);
+      const subscriptions = Deno.readTextFileSync(`${mailbox}/subscriptions`);
+      assert.equal(subscriptions, "V\t2\n\nWork\nJunk\n");
+    }
+  });
+});
+
+Deno.test("NodeMaildir: a copy is found in either folder when an attempt is repeated", async () => {
+  await withStore(async (store, root) => {
+    const mailbox = `${root}/example.org/ann`;
+    await store.deliver(JUNK);
+    Deno.renameSync(`${mailbox}/.Junk/new/${NAME}`, `${mailbox}/.Junk/cur/${NAME}:2,S`);
+    for (const request of [JUNK, REQUEST]) {
+      assert.deepEqual(await store.deliver(request), { kind: "delivered", repeated: true });
+    }
+    Deno.renameSync(`${mailbox}/.Junk/cur/${NAME}:2,S`, `${mailbox}/cur/${NAME}:2,S`);
+    assert.deepEqual(await store.deliver(JUNK), { kind: "delivered", repeated: true });
+  });
+});
+
+Deno.test("NodeMaildir: junk counts for the quota, and many at once make one folder", async () => {
+  await withStore(async (store, root) => {
+    const deliver = (copy: number) =>
+      store.deliver({
+        ...REQUEST,
+        folder: copy % 2 === 0 ? "junk" : "inbox",
+        id: deliveryId(QUEUE_ID, copy),
+        settings: { ...REQUEST.settings, quotaOctets: 6 * 84, whenFull: "refuse" },
+      });
+    const outcomes = await Promise.all(Array.from({ length: 20 }, (_, copy) => deliver(copy)));
+    assert.equal(outcomes.filter(({ kind }) => kind === "delivered").length, 6);
+    const found = paths(`${root}/example.org/ann`).filter((path) =>
+      path.includes(NAME.slice(0, 10))
+    );
+    assert.equal(found.length, 6);
+  });
+});
+
+Deno.test("NodeMaildir: without a folder for junk it goes to the inbox", async () => {
+  await withStore(async (_, root) => {
+    const store = new NodeMaildir({ root, nonce: counter(), now: Date.now, junkFolder: "" });
+    await store.deliver(JUNK);
+    assert.deepEqual(paths(root), [`example.org/ann/new/${NAME}`]);
+    assert.equal((await store.deliver(JUNK)).kind, "delivered");
   });
 });

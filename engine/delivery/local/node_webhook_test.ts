@@ -20,6 +20,7 @@ function request(url: string, facts: Partial<LocalRequest> = {}): LocalRequest {
       quotaOctets: null,
       whenFull: "defer",
     },
+    folder: "inbox",
     reversePath: "bob@example.net",
     forwardPath: "ann+x@example.org",
     queuedAtMs: NOW_MS,

@@ -20,6 +20,7 @@ async function deliverInTurn(): Promise<void> {
         whenFull: "defer",
       },
       user: `user${at % 3}`,
+      folder: "inbox",
       reversePath: "bob@example.com",
       forwardPath: `user${at % 3}@example.org`,
       queuedAtMs: 1_767_323_045_678,

@@ -1,0 +1,168 @@
+/**
+ * Judges one session of a stranger up to DATA: how much it may do, what the DNS says of its address and name,
+ * what the operator's policy says. The message itself is judged in `judge_message.ts`.
+ */
+import type { SpfResults } from "../auth/spf.ts";
+import { policyClient } from "../filters/policy_facts.ts";
+import type { HookName } from "../filters/policy_hooks.ts";
+import { isAlwaysReachable, judgeConnection, refusingList } from "../limits/connection_policy.ts";
+import { tarpitDelayMs } from "../limits/tarpit.ts";
+import type {
+  InboundRefusal,
+  InboundRefusalReason,
+  JudgedMessage,
+  JudgedRecipient,
+  MessageJudgement,
+  SessionJudge,
+} from "../smtp/inbound.ts";
+import type { ClientFacts } from "../spam/facts.ts";
+import { ClientInquiry } from "./client_inquiry.ts";
+import { NO_STANDING, type PolicyStanding, withOpinion } from "./hooks.ts";
+import { judgeMessage } from "./judge_message.ts";
+import { actionOf, type JudgedSession, type RuleHit } from "./observer.ts";
+import type { JudgeServices, RuleRefusal } from "./services.ts";
+
+/** A refusal and the reason metrics know it by. */
+type Found = RuleRefusal & { readonly reason: InboundRefusalReason };
+
+export class StrangerJudge implements SessionJudge {
+  readonly #services: JudgeServices;
+  readonly #session: JudgedSession;
+  readonly #inquiry: ClientInquiry;
+  /** What the operator's policy says of the client, and of the transaction. */
+  #clientStanding: PolicyStanding = NO_STANDING;
+  #standing: PolicyStanding = NO_STANDING;
+  #reversePath = "";
+  #spf: Promise<SpfResults> | null = null;
+  #refusals = 0;
+  #tarpitPlace: Disposable | null = null;
+
+  constructor(services: JudgeServices, session: JudgedSession) {
+    this.#services = services;
+    this.#session = session;
+    this.#inquiry = new ClientInquiry(services.questions, session.clientAddress);
+  }
+
+  async greet(): Promise<InboundRefusal | null> {
+    const { rates, hooks } = this.#services;
+    const tooMany = await rates.connection(this.#session.clientAddress);
+    if (tooMany !== null) return this.#refuse({ ...tooMany, reason: "rate" });
+    this.#inquiry.begin();
+    if (!hooks.has("onConnect")) return null;
+    const refusal = await this.#ask("onConnect", await this.#inquiry.facts());
+    this.#clientStanding = this.#standing;
+    return refusal;
+  }
+
+  spokeEarly(): void {
+    const reason = "You talk before the greeting";
+    this.#hit({ rule: "early_talker", action: "deferred", reason });
+  }
+
+  hello(heloName: string): void {
+    this.#inquiry.hello(heloName);
+  }
+
+  async mail(reversePath: string): Promise<InboundRefusal | null> {
+    const { hooks, spf } = this.#services;
+    const { clientAddress } = this.#session;
+    const { heloName } = this.#inquiry;
+    this.#reversePath = reversePath;
+    this.#standing = this.#clientStanding;
+    this.#spf = spf({ clientAddress, heloName, reversePath });
+    if (!hooks.has("onMail")) return null;
+    return await this.#ask("onMail", await this.#inquiry.facts(), { heloName, reversePath });
+  }
+
+  async rcpt({ path, named, isRefused }: JudgedRecipient): Promise<InboundRefusal | null> {
+    if (isRefused) {
+      this.#refusals++;
+      return null;
+    }
+    const { rates, hooks } = this.#services;
+    const reversePath = this.#reversePath;
+    const forwardPath = path.mailbox;
+    const tooMany = await rates.recipient({
+      address: this.#session.clientAddress,
+      reversePath,
+      mailbox: forwardPath,
+      isFirst: named.size === 0,
+    }, { isProven: async () => (await this.#spf)?.mfrom.verdict === "pass" });
+    if (tooMany !== null) return this.#refuse({ ...tooMany, reason: "rate" }, forwardPath);
+    const client = await this.#inquiry.facts();
+    if (hooks.has("onRcpt")) {
+      const recipients = [...named];
+      const { heloName } = client;
+      const refusal = await this.#ask("onRcpt", client, {
+        ...{ heloName, reversePath, forwardPath, recipients },
+      });
+      if (refusal !== null) return refusal;
+    }
+    if (this.#standing.isAccepted) return null;
+    const found = await this.#judgeClient(client, isAlwaysReachable(path.localPart));
+    return found === null ? null : this.#refuse(found, forwardPath);
+  }
+
+  async message(message: JudgedMessage): Promise<MessageJudgement> {
+    const { clientAddress } = this.#session;
+    const { heloName } = this.#inquiry;
+    const { reversePath } = message;
+    const [client, spf] = await Promise.all([
+      this.#inquiry.facts(),
+      this.#spf ?? this.#services.spf({ clientAddress, heloName, reversePath }),
+    ]);
+    const context = { session: this.#session, client, spf, standing: this.#standing };
+    return await judgeMessage(message, context, this.#services);
+  }
+
+  replyDelayMs(): number {
+    const { policy: { tarpit }, tarpitPlaces } = this.#services;
+    const { listWeight } = this.#inquiry;
+    const delayMs = tarpitDelayMs({ listWeight, refusals: this.#refusals }, tarpit);
+    if (delayMs === 0) return 0;
+    this.#tarpitPlace ??= tarpitPlaces.enter();
+    return this.#tarpitPlace === null ? 0 : delayMs;
+  }
+
+  close(): void {
+    this.#tarpitPlace?.[Symbol.dispose]();
+    this.#tarpitPlace = null;
+  }
+
+  async #ask(
+    hook: Exclude<HookName, "onRoute" | "onMessage">,
+    client: ClientFacts,
+    facts: { readonly forwardPath?: string; readonly [name: string]: unknown } = {},
+  ): Promise<InboundRefusal | null> {
+    const { hooks, now } = this.#services;
+    const { sessionId } = this.#session;
+    const opinion = await hooks.ask(hook, {
+      ...{ nowMs: now(), sessionId, client: policyClient(client) },
+      ...facts,
+    });
+    this.#standing = withOpinion(this.#standing, opinion);
+    if (opinion.kind !== "refused") return null;
+    const { reply } = opinion;
+    return this.#refuse({ rule: "policy", reply, reason: "policy" }, facts.forwardPath);
+  }
+
+  async #judgeClient(client: ClientFacts, isExempt: boolean): Promise<Found | null> {
+    const { policy: { connection }, questions } = this.#services;
+    const list = isExempt ? null : refusingList(client, connection);
+    const listExplanation = list === null ? null : await questions.explainListing(list);
+    const decision = judgeConnection(client, connection, { isExempt, listExplanation });
+    if (decision.kind === "ok") return null;
+    return { ...decision, reason: decision.rule === "dns_list" ? "lists" : "policy" };
+  }
+
+  #refuse({ rule, reply, reason }: Found, forwardPath?: string): InboundRefusal {
+    if (reply.severity === "permanent") this.#refusals++;
+    this.#hit({ rule, action: actionOf(reply), forwardPath, reason: reply.text });
+    return { reason, reply };
+  }
+
+  #hit(hit: Pick<RuleHit, "rule" | "action" | "reason" | "forwardPath">): void {
+    const sender = this.#spf === null ? {} : { reversePath: this.#reversePath };
+    this.#services.observer.hit({ ...this.#session, ...sender, ...hit });
+  }
+}
