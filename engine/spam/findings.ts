@@ -10,7 +10,8 @@ export interface Finding {
   readonly detail: string;
 }
 
-const MAX_FINDINGS = 64;
+/** More than there are names. */
+const MAX_FINDINGS = 250;
 const MAX_DETAIL_CHARACTERS = 80;
 
 export class Findings {

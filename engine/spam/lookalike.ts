@@ -83,7 +83,6 @@ export interface Lookalike {
 /** Domains watched over, found by what looks like them. */
 export class NameWatch {
   readonly #names: ReadonlySet<string>;
-  readonly #sites = new Set<string>();
   readonly #labels = new Set<string>();
   /** By skeleton, and by skeletons that lack a letter. */
   readonly #bySkeleton = new Map<string, string>();
@@ -97,7 +96,6 @@ export class NameWatch {
     for (const name of this.#names) {
       const site = siteOf(name);
       const label = displayDomain(siteLabel(site));
-      this.#sites.add(site);
       this.#labels.add(label);
       const skeleton = skeletonOf(label);
       this.#bySkeleton.set(skeleton, site);
@@ -113,7 +111,7 @@ export class NameWatch {
       if (this.#names.has(domain.slice(at))) return true;
       const dot = domain.indexOf(".", at);
       if (dot < 0) break;
-      at = dot;
+      at = dot + 1;
     }
     return false;
   }
@@ -124,10 +122,10 @@ export class NameWatch {
    * @param site as `siteOf` gives it.
    */
   lookalikeOf(site: string): Lookalike | null {
-    if (this.#sites.size === 0 || this.#sites.has(site)) return null;
+    if (this.#labels.size === 0) return null;
     const dot = site.indexOf(".");
     const label = displayDomain(dot < 0 ? site : site.slice(0, dot));
-    // The same name under another suffix is as often its owner's.
+    // Itself; and the same name under another suffix is as often its owner's.
     if (label.length > MAX_LABEL || this.#labels.has(label)) return null;
     const skeleton = skeletonOf(label);
     const same = this.#bySkeleton.get(skeleton);

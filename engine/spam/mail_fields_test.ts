@@ -33,7 +33,7 @@ Deno.test("isFromList: by the fields of a list, or because answers go where it w
     return isFromList(header, readFields(header));
   };
   assert.ok(of({ "List-Id": "<l.example.org>" }));
-  assert.ok(of({ To: "Club <club@example.org>", "Reply-To": "club@EXAMPLE.org" }));
+  assert.ok(of({ To: "Club <CLUB@example.org>", "Reply-To": "club@EXAMPLE.org" }));
   assert.ok(!of({ "Reply-To": "ann@example.net" }));
   assert.ok(!of({}));
 });

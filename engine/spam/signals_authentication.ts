@@ -17,10 +17,11 @@ export function findAuthentication(
     findings.add("ARC_PASS", authentication.arc.sealers.at(-1));
   }
   if (dmarc.verdict === "pass") return;
-  if (!isProven(authentication)) findings.add("NOT_AUTHENTICATED");
+  const isSure = isCertain(authentication);
+  if (isSure && !isProven(authentication)) findings.add("NOT_AUTHENTICATED");
   const domain = fields.from?.domain ?? "";
   const isAligned = dmarc.isSpfAligned || dmarc.isDkimAligned;
-  if (!isAligned && isCertain(authentication) && localDomains.has(domain)) {
+  if (isSure && !isAligned && localDomains.has(domain)) {
     findings.add("OUR_DOMAIN_FORGED", domain);
   }
 }

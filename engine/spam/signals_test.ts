@@ -271,6 +271,7 @@ Deno.test("scoreMail: what lists and honest programs do is no signal", () => {
     ["LINK_NAMES_BRAND", link("https://www.amazon.co.jp/")],
     ["NAME_SHOWS_BRAND", fields({ From: "PayPal <service@paypal.com>" })],
     ["OUR_DOMAIN_FORGED", auth({}, fields({ From: "Ann <ann@example.org>" }))],
+    ["NOT_AUTHENTICATED", auth({ spf: "temperror", dkim: null, dmarc: { verdict: "none" } })],
     ["ATTACHMENT_OTHER_TYPE", attached("a.pdf", "%PDF-1.7 and more", "application/pdf")],
     ["RDNS_DYNAMIC", client({ reverse: { verdict: "pass", name: "mail7.example.net" } })],
   ];
