@@ -82,6 +82,11 @@ export class Server {
       now: Date.now,
       onError: (context, error) =>
         this.#log.error("{context}: {error}", { context, error: String(error) }),
+      onExpired: (count) =>
+        this.#log.warning("{count} held messages deleted: nobody decided about them in time", {
+          event: "held_expired",
+          count,
+        }),
       onRequeued: (reason, count) =>
         this.#log.info("{count} deliveries requeued: {reason}", {
           event: "requeued",

@@ -55,6 +55,7 @@ const COMMITS_AT_ONCE = 1;
 /** Public keys of signers, kept open. */
 const MAX_OPEN_KEYS = 2_000;
 const CLOSED_REPORT_MS = 20;
+const FLUSH_DEADLINE_MS = 3_000;
 const DEADLINE_CHECK_MS = 1_000;
 
 runThread("session", async (thread) => {
@@ -88,12 +89,17 @@ runThread("session", async (thread) => {
     await loadRules(config.judging.spamRulesPath),
     thread.start.spamKnowledge,
   );
+  // Commits and recipients do not wait for it.
+  const asideSql = connectPostgres(stores.database, {
+    max: 1,
+    applicationName: `sluice ${thread.name} aside`,
+  });
   const reputations = new SenderReputations({
-    store: postgresReputations(sql),
+    store: postgresReputations(asideSql),
     now: Date.now,
     onError,
   });
-  const reports = sessionReports(config, sql);
+  const reports = sessionReports(config, asideSql);
   const policy = await openPolicy(config, thread.metrics);
   const services: SessionServices = {
     policy: policyOf(config),
@@ -169,7 +175,7 @@ runThread("session", async (thread) => {
         scorer.use(message.spamKnowledge);
         break;
       case "drain":
-        drain(servers).then(() => Promise.all([reputations.flush(), reports.flush()])).then(() => {
+        drain(servers).then(() => flushed([reputations.flush(), reports.flush()])).then(() => {
           thread.log.flush();
           tellMain({ kind: "drained" });
         });
@@ -258,6 +264,12 @@ function closedReporter(): (address: string) => void {
       addresses = [];
     }, CLOSED_REPORT_MS);
   };
+}
+
+/** Resolves when all is stored, or it takes too long. */
+async function flushed(flushing: readonly Promise<void>[]): Promise<void> {
+  const late = new Promise<void>((resolve) => setTimeout(resolve, FLUSH_DEADLINE_MS));
+  await Promise.race([Promise.all(flushing), late]);
 }
 
 async function drain(servers: ReadonlyMap<ListenerName, SessionServer>): Promise<void> {

@@ -9,7 +9,8 @@ export class ClientInquiry {
   #lists: Promise<ClientFacts["lists"]> = Promise.resolve([]);
   #reverse: Promise<ClientFacts["reverse"]> | null = null;
   #heloName = "";
-  #heloFaults: Promise<readonly HeloFault[]> = Promise.resolve([]);
+  /** `null` until somebody asks: a client may greet as often as it likes. */
+  #heloFaults: Promise<readonly HeloFault[]> | null = null;
   #listWeight = 0;
 
   constructor(questions: ClientQuestions, address: string) {
@@ -35,10 +36,11 @@ export class ClientInquiry {
   hello(heloName: string): void {
     if (heloName === this.#heloName) return;
     this.#heloName = heloName;
-    this.#heloFaults = this.#questions.heloFaults(heloName, this.#address);
+    this.#heloFaults = null;
   }
 
   async facts(): Promise<ClientFacts> {
+    this.#heloFaults ??= this.#questions.heloFaults(this.#heloName, this.#address);
     const [lists, reverse, heloFaults] = await Promise.all([
       this.#lists,
       this.#reverse ?? { verdict: "none" as const, name: null },

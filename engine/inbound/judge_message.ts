@@ -9,8 +9,8 @@ import type { SpfResults } from "../auth/spf.ts";
 import { policyMessage } from "../filters/policy_facts.ts";
 import type { FilterJudgement } from "../filters/run_filters.ts";
 import { mergeRanges } from "../mail/octet_range.ts";
-import type { Reply } from "../mail/reply.ts";
-import type { JudgedMessage, MessageJudgement } from "../smtp/inbound.ts";
+import { type Reply, reply } from "../mail/reply.ts";
+import type { InboundRefusal, JudgedMessage, MessageJudgement } from "../smtp/inbound.ts";
 import type { ClientFacts, MailFacts, Signal, SpamScore } from "../spam/facts.ts";
 import { readContent } from "../spam/read_content.ts";
 import { isWellKnown, senderSubjects } from "../spam/reputation.ts";
@@ -44,6 +44,8 @@ export async function judgeMessage(
   context: MessageContext,
   services: JudgeServices,
 ): Promise<MessageJudgement> {
+  const malformed = refusalOfForm(message);
+  if (malformed !== null) return { kind: "refused", refusal: malformed };
   const startedMs = services.now();
   const found = await heard(await find(message, context, services), message, context, services);
   const decision = decideAuthentication(
@@ -59,6 +61,17 @@ export async function judgeMessage(
   }
   services.takeReports(message.octets, found.facts);
   return accepted(verdict, message, found, services);
+}
+
+/** What programs read differently: who is judged by one reading must not be shown by another. */
+function refusalOfForm({ octets, header }: JudgedMessage): InboundRefusal | null {
+  // It would go on with the last field of ours.
+  if (octets[0] === 0x20 || octets[0] === 0x09) {
+    const text = "Message begins with a folded line (RFC 5322 2.2.3)";
+    return { reason: "policy", reply: reply(550, "6.0", text) };
+  }
+  if (header.isTerminated || header.sizeOctets === octets.length) return null;
+  return { reason: "policy", reply: reply(552, "3.4", "Header section is too large") };
 }
 
 /** Asks everyone but the operator's policy, as much as possible at once. */
@@ -194,7 +207,8 @@ function accepted(
   return {
     kind: "accepted",
     clientName: reverse.name,
-    onTop: results + fields + changes.onTop,
+    // Whoever files the message by these reads no further than its beginning.
+    onTop: fields + results + changes.onTop,
     removed: mergeRanges([
       ...forgedResults(octets, { header, hostname }),
       ...forgedSpamFields(header, octets),

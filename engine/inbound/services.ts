@@ -71,6 +71,8 @@ export interface JudgeServices {
     readonly clientAddress: string;
     readonly heloName: string;
     readonly reversePath: string;
+    /** Its transaction is over: nobody waits for the answer. */
+    readonly signal: AbortSignal;
   }): Promise<SpfResults>;
   authenticate(octets: Uint8Array, context: {
     readonly header: HeaderSection;

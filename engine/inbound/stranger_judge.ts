@@ -33,7 +33,13 @@ export class StrangerJudge implements SessionJudge {
   #clientStanding: PolicyStanding = NO_STANDING;
   #standing: PolicyStanding = NO_STANDING;
   #reversePath = "";
+  /** Of this transaction, once somebody asked. */
   #spf: Promise<SpfResults> | null = null;
+  #transaction = new AbortController();
+  /** Recipients of it whom the policy accepts mail for, whatever it is. */
+  readonly #accepted = new Set<string>();
+  #isClosed = false;
+  #hasBegun = false;
   #refusals = 0;
   #tarpitPlace: Disposable | null = null;
 
@@ -64,12 +70,16 @@ export class StrangerJudge implements SessionJudge {
   }
 
   async mail(reversePath: string): Promise<InboundRefusal | null> {
-    const { hooks, spf } = this.#services;
-    const { clientAddress } = this.#session;
+    const { hooks } = this.#services;
     const { heloName } = this.#inquiry;
+    this.#hasBegun = true;
     this.#reversePath = reversePath;
     this.#standing = this.#clientStanding;
-    this.#spf = spf({ clientAddress, heloName, reversePath });
+    // Asked about with the first recipient, which is metered: a client may begin as often as it likes.
+    this.#transaction.abort();
+    this.#transaction = new AbortController();
+    this.#spf = null;
+    this.#accepted.clear();
     if (!hooks.has("onMail")) return null;
     return await this.#ask("onMail", await this.#inquiry.facts(), { heloName, reversePath });
   }
@@ -87,31 +97,33 @@ export class StrangerJudge implements SessionJudge {
       reversePath,
       mailbox: forwardPath,
       isFirst: named.size === 0,
-    }, { isProven: async () => (await this.#spf)?.mfrom.verdict === "pass" });
+    }, { isProven: async () => (await this.#askSpf()).mfrom.verdict === "pass" });
     if (tooMany !== null) return this.#refuse({ ...tooMany, reason: "rate" }, forwardPath);
+    this.#askSpf();
     const client = await this.#inquiry.facts();
     if (hooks.has("onRcpt")) {
+      const before = this.#standing;
       const recipients = [...named];
       const { heloName } = client;
       const refusal = await this.#ask("onRcpt", client, {
         ...{ heloName, reversePath, forwardPath, recipients },
       });
       if (refusal !== null) return refusal;
+      // What is accepted for one recipient is not for the others.
+      if (this.#standing.isAccepted) this.#accepted.add(forwardPath);
+      this.#standing = { ...this.#standing, isAccepted: before.isAccepted };
     }
-    if (this.#standing.isAccepted) return null;
+    if (this.#standing.isAccepted || this.#accepted.has(forwardPath)) return null;
     const found = await this.#judgeClient(client, isAlwaysReachable(path.localPart));
     return found === null ? null : this.#refuse(found, forwardPath);
   }
 
   async message(message: JudgedMessage): Promise<MessageJudgement> {
-    const { clientAddress } = this.#session;
-    const { heloName } = this.#inquiry;
-    const { reversePath } = message;
-    const [client, spf] = await Promise.all([
-      this.#inquiry.facts(),
-      this.#spf ?? this.#services.spf({ clientAddress, heloName, reversePath }),
-    ]);
-    const context = { session: this.#session, client, spf, standing: this.#standing };
+    const [client, spf] = await Promise.all([this.#inquiry.facts(), this.#askSpf()]);
+    const isAccepted = this.#standing.isAccepted ||
+      [...message.named].every((path) => this.#accepted.has(path));
+    const standing = { ...this.#standing, isAccepted };
+    const context = { session: this.#session, client, spf, standing };
     return await judgeMessage(message, context, this.#services);
   }
 
@@ -119,14 +131,24 @@ export class StrangerJudge implements SessionJudge {
     const { policy: { tarpit }, tarpitPlaces } = this.#services;
     const { listWeight } = this.#inquiry;
     const delayMs = tarpitDelayMs({ listWeight, refusals: this.#refusals }, tarpit);
-    if (delayMs === 0) return 0;
+    if (delayMs === 0 || this.#isClosed) return 0;
     this.#tarpitPlace ??= tarpitPlaces.enter();
     return this.#tarpitPlace === null ? 0 : delayMs;
   }
 
   close(): void {
+    this.#isClosed = true;
+    this.#transaction.abort();
     this.#tarpitPlace?.[Symbol.dispose]();
     this.#tarpitPlace = null;
+  }
+
+  #askSpf(): Promise<SpfResults> {
+    const { clientAddress } = this.#session;
+    const { heloName } = this.#inquiry;
+    const reversePath = this.#reversePath;
+    const { signal } = this.#transaction;
+    return this.#spf ??= this.#services.spf({ clientAddress, heloName, reversePath, signal });
   }
 
   async #ask(
@@ -162,7 +184,7 @@ export class StrangerJudge implements SessionJudge {
   }
 
   #hit(hit: Pick<RuleHit, "rule" | "action" | "reason" | "forwardPath">): void {
-    const sender = this.#spf === null ? {} : { reversePath: this.#reversePath };
+    const sender = this.#hasBegun ? { reversePath: this.#reversePath } : {};
     this.#services.observer.hit({ ...this.#session, ...sender, ...hit });
   }
 }

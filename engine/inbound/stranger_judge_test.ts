@@ -6,7 +6,7 @@ import { parseRcptCommand } from "../mail/path.ts";
 import { reply } from "../mail/reply.ts";
 import type { MessageJudgement } from "../smtp/inbound.ts";
 import { StrangerJudge } from "./stranger_judge.ts";
-import { AUTHENTICATED, judgeServices, POLICY } from "./testdata/services.ts";
+import { AUTHENTICATED, judgeServices, POLICY, SPF } from "./testdata/services.ts";
 
 const SESSION = { sessionId: "s", clientAddress: "192.0.2.1" };
 const MAIL = "From: a@example.net\r\nSubject: hello\r\n\r\nbody\r\n";
@@ -49,8 +49,8 @@ Deno.test("StrangerJudge: takes mail nothing speaks against, with what was found
   const judgement = await message(judge, forged + MAIL);
   assert.ok(judgement.kind === "accepted");
   assert.equal(judgement.clientName, "client.example.net");
-  assert.match(judgement.onTop, /^Authentication-Results: mx\.example\.org;\r\n[^]*dmarc=pass/);
-  assert.match(judgement.onTop, /\r\nX-Spam-Flag: NO\r\n/);
+  assert.match(judgement.onTop, /^X-Spam-Flag: NO\r\n/);
+  assert.match(judgement.onTop, /\r\nAuthentication-Results: mx\.example\.org;\r\n[^]*dmarc=pass/);
   assert.deepEqual(judgement.removed, [{ startOctet: 0, endOctet: forged.length }]);
   assert.deepEqual([hits, judged.length], [[], 1]);
   assert.deepEqual(reputation, ["ham domain:example.net net:192.0.2.0/24"]);
@@ -161,4 +161,69 @@ Deno.test("StrangerJudge: the operator's policy refuses, scores, holds or accept
   // Of the next transaction nothing is known yet.
   await holding.mail("a@example.net");
   assert.equal(await judged(message(holding)), "accepted");
+});
+
+Deno.test("StrangerJudge: what programs read differently is refused, since it was judged by one reading", async () => {
+  const judge = new StrangerJudge(judgeServices().services, SESSION);
+  assert.equal(await judged(message(judge, `\t;dmarc=pass\r\n${MAIL}`)), "550 policy");
+  const long = `${"X-A: y\r\n".repeat(40_000)}${MAIL}`;
+  assert.equal(await judged(message(judge, long)), "552 policy");
+  assert.equal(await judged(message(judge, "From: a@example.net\r\n")), "accepted");
+});
+
+Deno.test("StrangerJudge: what the policy accepts for one recipient is judged for the others", async () => {
+  const { services } = judgeServices({
+    hooks: {
+      has: (hook: string) => hook === "onRcpt",
+      ask: (_hook: string, facts: unknown) =>
+        Promise.resolve<PolicyOpinion>({
+          kind: (facts as { forwardPath: string }).forwardPath.startsWith("ann@")
+            ? "accept"
+            : "none",
+        }),
+    },
+    score: () => ({ points: 20, signals: [] }),
+  });
+  const judge = new StrangerJudge(services, SESSION);
+  const take = async (...recipients: string[]) => {
+    await judge.mail("a@example.net");
+    for (const recipient of recipients) await rcpt(judge, recipient);
+    const octets = new Uint8Array(Buffer.from(MAIL));
+    const header = readHeaderSection(octets);
+    const named = new Set(recipients);
+    return await judged(judge.message({ octets, header, reversePath: "a@example.net", named }));
+  };
+  assert.equal(await take("ann@example.org"), "accepted");
+  assert.equal(await take("ann@example.org", "bob@example.org"), "550 spam");
+  assert.equal(await take("bob@example.org"), "550 spam");
+});
+
+Deno.test("StrangerJudge: asks nothing a client could have asked without end, and takes no place once it is gone", async () => {
+  let questions = 0;
+  const signals: AbortSignal[] = [];
+  const { services } = judgeServices({
+    spf: ({ signal }) => {
+      signals.push(signal);
+      return Promise.resolve(SPF);
+    },
+  });
+  const heloFaults = () => {
+    questions++;
+    return Promise.resolve([]);
+  };
+  const judge = new StrangerJudge(
+    { ...services, questions: { ...services.questions, heloFaults } },
+    SESSION,
+  );
+  for (let turn = 0; turn < 100; turn++) {
+    judge.hello(`name${turn}.example`);
+    await judge.mail("a@example.net");
+  }
+  assert.deepEqual([questions, signals.length], [0, 0]);
+  await rcpt(judge, "ann@example.org");
+  assert.deepEqual([questions, signals.map(({ aborted }) => aborted)], [1, [false]]);
+  for (const name of ["a", "b", "c"]) await rcpt(judge, `${name}@example.org`, true);
+  judge.close();
+  assert.deepEqual([judge.replyDelayMs(), signals[0].aborted], [0, true]);
+  assert.equal(services.tarpitPlaces.taken, 0);
 });

@@ -20,6 +20,8 @@ export interface HousekeeperOptions {
   readonly historyMs: number;
   readonly now: () => number;
   readonly onError: (context: string, error: unknown) => void;
+  /** How many held messages were deleted, since nobody decided about them in time. */
+  readonly onExpired?: (count: number) => void;
   /** How many deliveries the dispatcher was told of, and why. */
   readonly onRequeued: (reason: "rebuild" | "overdue" | "abandoned", count: number) => void;
 }
@@ -104,8 +106,13 @@ export class Housekeeper implements Disposable {
 
   /** Gives up what was held until now and nobody decided about. */
   async expire(): Promise<void> {
-    const { quarantine, now } = this.#options;
-    if (quarantine !== undefined) await this.#untilNone(() => quarantine.expire(now()));
+    const { quarantine, now, onExpired } = this.#options;
+    if (quarantine === undefined) return;
+    await this.#untilNone(async () => {
+      const count = await quarantine.expire(now());
+      if (count > 0) onExpired?.(count);
+      return count;
+    });
   }
 
   /** Forgets reports of others that are too old to be of use. */

@@ -38,6 +38,8 @@ export abstract class SessionTransport extends SMTPConnection {
   #deadlineMs = Infinity;
   #faults = 0;
   #isDraining = false;
+  /** What the client said before it was greeted; it waits for the answer. */
+  #whenGreeted: (() => void) | null = null;
 
   constructor(server: SMTPServer, socket: Socket, options: TransportOptions) {
     super(server, socket, {
@@ -120,7 +122,9 @@ export abstract class SessionTransport extends SMTPConnection {
 
   override _onCommand(line: Buffer, done: Done): void {
     if (this._ready || this._upgrading) super._onCommand(line, done);
-    else this.#refuseEarlyTalker();
+    else if (this.#options.greetPauseMs > 0) this.#refuseEarlyTalker();
+    // Where nobody lies in wait for those who talk first, the greeting may be late for reasons of our own.
+    else this.#whenGreeted = () => super._onCommand(line, done);
   }
 
   override _getHandler(verb: string) {
@@ -173,11 +177,16 @@ export abstract class SessionTransport extends SMTPConnection {
   /** RFC 5321 §4.3.1: the client waits for the greeting. */
   #endGreetPause(refusal: Reply | null): void {
     if (this._closing || this._closed) return;
+    const { greetPauseMs } = this.#options;
     if (refusal !== null) {
       this.answer(refusal);
       this.close();
-    } else if ((this._parser as CommandStream).hasPartialLine) this.#refuseEarlyTalker();
-    else this.connectionReady();
+    } else if (greetPauseMs > 0 && (this._parser as CommandStream).hasPartialLine) {
+      this.#refuseEarlyTalker();
+    } else {
+      this.connectionReady();
+      this.#whenGreeted?.();
+    }
   }
 
   #refuseEarlyTalker(): void {
