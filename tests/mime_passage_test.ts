@@ -17,6 +17,7 @@ const COLLECTION = fileURLToPath(new URL("../../shared/data/mime/", import.meta.
 const CLIENTS = 4;
 const HOSTNAME = "mx.sluice.test";
 const AMBIGUOUS = "550 5.7.1 Message refused: From must name one domain, once";
+const FOLDED = "550 5.6.0 Message begins with a folded line (RFC 5322 2.2.3)";
 /** Of the collection, so many name two senders, or one in two ways. */
 const MAX_AMBIGUOUS = 10;
 /** And so many bear fields of spam filters that saw them before. */
@@ -95,7 +96,7 @@ function lineEnd(octets: Buffer): string {
 
 /** What the server found, field by field. */
 const FOUND =
-  /^Authentication-Results: mx\.sluice\.test;\r\n(?:\t[ -~\t]+\r\n)+X-Spam-Flag: (YES|NO)\r\nX-Spam-Score: -?\d+\.\d\r\nX-Spam-Status: [ -~]+\r\n(?:\t[ -~]+\r\n)*$/;
+  /^X-Spam-Flag: (YES|NO)\r\nX-Spam-Score: -?\d+\.\d\r\nX-Spam-Status: [ -~]+\r\n(?:\t[ -~]+\r\n)*Authentication-Results: mx\.sluice\.test;\r\n(?:\t[ -~\t]+\r\n)+$/;
 
 /** The reply to a message; each from another network, so that none makes the name of the next. */
 async function send(server: ServerFixture, sample: Sample, turn: number): Promise<string> {
@@ -143,7 +144,7 @@ Deno.test("judging: below what was found every message arrives as it was sent (R
       const id = /^250 2\.0\.0 queued as (\w{13})$/.exec(reply)?.[1];
       if (id !== undefined) sent.set(id, sample);
       else if (sample.isClean) {
-        assert.equal(reply, AMBIGUOUS, sample.name);
+        assert.ok([AMBIGUOUS, FOLDED].includes(reply), `${sample.name}: ${reply}`);
         ambiguous.push(sample.name);
       } else assert.match(reply, /^550 5\.6\.0 Message has a (?:bare CR or LF; |NUL)/, sample.name);
     }

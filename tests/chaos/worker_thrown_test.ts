@@ -23,22 +23,20 @@ for (const kind of ["session", "delivery"] as const) {
     const load = world.send();
     await world.progress(200);
     let deaths = 0;
-    for (const expression of FAULTS) {
-      for (const index of [0, 1]) {
-        const before = [...load.cuts];
-        const where = { module: `workers/${kind}.ts`, index, expression };
-        await runInWorker(world.sluice.inspectorUrl, where);
-        deaths++;
-        await until(async () => await world.sluice.workerDeaths() === deaths);
-        await until(() => world.sluice.isReady());
-        await world.progress(100);
-        const hit = load.cuts.filter((cuts, i) => cuts > before[i]).length;
-        if (kind === "delivery") assert.equal(hit, 0, "a session noticed");
-        // Whoever comes back while a worker is down goes to the other one, and stays there.
-        else if (deaths === 1) assert.ok(hit > 0 && hit < load.cuts.length, `${hit} noticed`);
-      }
+    for (const [index, expression] of FAULTS.entries()) {
+      const before = [...load.cuts];
+      const where = { module: `workers/${kind}.ts`, index, expression };
+      await runInWorker(world.sluice.inspectorUrl, where);
+      deaths++;
+      await until(async () => await world.sluice.workerDeaths() === deaths);
+      await until(() => world.sluice.isReady());
+      await world.progress(100);
+      const hit = load.cuts.filter((cuts, i) => cuts > before[i]).length;
+      if (kind === "delivery") assert.equal(hit, 0, "a session noticed");
+      // Whoever comes back while a worker is down goes to the other one, and stays there.
+      else if (deaths === 1) assert.ok(hit > 0 && hit < load.cuts.length, `${hit} noticed`);
     }
-    await world.close(`4 faults of ${kind} workers`, {
+    await world.close(`${FAULTS.length} faults of ${kind} workers`, {
       duplicates: world.sluice.told.abandoned,
       workerDeaths: deaths,
     });
