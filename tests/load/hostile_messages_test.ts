@@ -1,10 +1,10 @@
 /** A thousand malformed and hostile messages, one after another: each is judged soon, and nothing is left of them. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { hostileMessages } from "../engine/spam/testdata/hostile_messages.ts";
-import { startLoopbackDns } from "./fixtures/loopback_dns.ts";
-import { type ServerFixture, startServer } from "./fixtures/server.ts";
-import { SmtpClient } from "./fixtures/smtp_client.ts";
+import { hostileMessages } from "../../engine/spam/testdata/hostile_messages.ts";
+import { startLoopbackDns } from "../fixtures/loopback_dns.ts";
+import { type ServerFixture, startServer } from "../fixtures/server.ts";
+import { SmtpClient } from "../fixtures/smtp_client.ts";
 
 const LEAST_JUDGED = 1_000;
 const JUDGED_WITHIN_MS = 1_000;
