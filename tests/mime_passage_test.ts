@@ -4,16 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
 import { startLoopbackDns } from "./fixtures/loopback_dns.ts";
 import { newCopies, queueIdOf, readCopy } from "./fixtures/maildir.ts";
+import { MIME_COLLECTION, type MimeSample, mimeSamples } from "./fixtures/mime_collection.ts";
 import { until } from "./fixtures/process.ts";
 import { type ServerFixture, startServer } from "./fixtures/server.ts";
 import { SmtpClient } from "./fixtures/smtp_client.ts";
 
-// Beside the checkout, where whoever has the collection puts it.
-const COLLECTION = fileURLToPath(new URL("../../shared/data/mime/", import.meta.url));
 const CLIENTS = 4;
 const HOSTNAME = "mx.sluice.test";
 const AMBIGUOUS = "550 5.7.1 Message refused: From must name one domain, once";
@@ -24,34 +22,8 @@ const MAX_AMBIGUOUS = 10;
 const MAX_CHANGED = 40;
 const GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
 
-interface Sample {
-  readonly name: string;
-  /** As it goes into DATA, but for the stuffing. */
-  readonly octets: Buffer;
-  /** Its line ends are CRLF and it has no NUL (RFC 5321 §2.3.8). */
-  readonly isClean: boolean;
-}
-
-/** Every message as it is, and those with bare line feeds a second time with line ends mended. */
-function* collected(): Generator<Sample> {
-  const manifest: { file: string; bare_lf: number; bare_cr: number; nul: number }[] = JSON.parse(
-    readFileSync(`${COLLECTION}manifest.json`, "utf8"),
-  );
-  for (const { file, bare_lf, bare_cr, nul } of manifest) {
-    const octets = readFileSync(COLLECTION + file);
-    yield { name: file, octets, isClean: bare_lf + bare_cr + nul === 0 };
-    if (bare_lf === 0) continue;
-    const mended = octets.toString("latin1").replace(/(?<!\r)\n/g, "\r\n");
-    yield {
-      name: `${file}, mended`,
-      octets: Buffer.from(mended, "latin1"),
-      isClean: bare_cr + nul === 0,
-    };
-  }
-}
-
 /** Fields in our name, between such as only look like them. */
-function* forged(): Generator<Sample> {
+function* forged(): Generator<MimeSample> {
   const headers = [
     `Authentication-Results: ${HOSTNAME}; spf=pass\r\n\tsmtp.mailfrom=a@example.org\r\nX: y\r\n`,
     `X: y\r\nAUTHENTICATION-RESULTS : (a)\r\n ${HOSTNAME.toUpperCase()} 1; dmarc=pass\r\n`,
@@ -99,7 +71,7 @@ const FOUND =
   /^X-Spam-Flag: (YES|NO)\r\nX-Spam-Score: -?\d+\.\d\r\nX-Spam-Status: [ -~]+\r\n(?:\t[ -~]+\r\n)*Authentication-Results: mx\.sluice\.test;\r\n(?:\t[ -~\t]+\r\n)+$/;
 
 /** The reply to a message; each from another network, so that none makes the name of the next. */
-async function send(server: ServerFixture, sample: Sample, turn: number): Promise<string> {
+async function send(server: ServerFixture, sample: MimeSample, turn: number): Promise<string> {
   const from = `127.${1 + (turn >> 8)}.${turn & 255}.2`;
   using client = await SmtpClient.connect(server.ports.smtp, { from });
   await client.exchange("", 1);
@@ -129,14 +101,14 @@ function judging(dns: { readonly port: number }): Record<string, string> {
 }
 
 Deno.test("judging: below what was found every message arrives as it was sent (RFC 5321 §6.4)", async (test) => {
-  if (!existsSync(COLLECTION)) {
-    console.warn(`skipped ${test.name}: ${COLLECTION} is absent`);
+  if (!existsSync(MIME_COLLECTION)) {
+    console.warn(`skipped ${test.name}: ${MIME_COLLECTION} is absent`);
     return;
   }
   await using dns = await startLoopbackDns();
   await using server = await startServer({ ...judging(dns), SPAM_REJECT_SCORE: "off" });
-  const waiting = [...forged(), ...collected()].entries();
-  const sent = new Map<string, Sample>();
+  const waiting = [...forged(), ...mimeSamples()].entries();
+  const sent = new Map<string, MimeSample>();
   const ambiguous: string[] = [];
   await Promise.all(Array.from({ length: CLIENTS }, async () => {
     for (const [turn, sample] of waiting) {
@@ -180,7 +152,7 @@ Deno.test("judging: below what was found every message arrives as it was sent (R
 Deno.test("judging: the test message for spam filters is refused and logged by default", async () => {
   await using dns = await startLoopbackDns();
   await using server = await startServer(judging(dns));
-  const sample = (name: string, body: string): Sample => {
+  const sample = (name: string, body: string): MimeSample => {
     const header = "From: Ann <ann@example.org>\r\nTo: <admin@localhost>\r\nSubject: Test\r\n";
     return { name, octets: Buffer.from(`${header}\r\n${body}\r\n`), isClean: true };
   };

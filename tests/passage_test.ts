@@ -1,43 +1,16 @@
 /** Real and broken messages pass through a running server octet by octet, to a mailbox and to a next hop. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { existsSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
 import { type Copy, newCopies, queueIdOf, readCopy, splitTrace } from "./fixtures/maildir.ts";
+import { MIME_COLLECTION, type MimeSample, mimeSamples } from "./fixtures/mime_collection.ts";
 import { until } from "./fixtures/process.ts";
 import { startServer } from "./fixtures/server.ts";
 import { SmtpClient } from "./fixtures/smtp_client.ts";
 import { startSink } from "./fixtures/smtp_sink.ts";
 
-// Beside the checkout, where whoever has the collection puts it.
-const COLLECTION = fileURLToPath(new URL("../../shared/data/mime/", import.meta.url));
 const CLIENTS = 4;
 const CRLF = Buffer.from("\r\n");
-
-interface Sample {
-  readonly name: string;
-  /** As it goes into DATA, but for the stuffing. */
-  readonly octets: Buffer;
-  readonly isClean: boolean;
-}
-
-/** Every message as it is, and those with bare line feeds a second time with line ends mended. */
-function* samples(): Generator<Sample> {
-  const manifest: { file: string; bare_lf: number; bare_cr: number; nul: number }[] = JSON.parse(
-    readFileSync(`${COLLECTION}manifest.json`, "utf8"),
-  );
-  for (const { file, bare_lf, bare_cr, nul } of manifest) {
-    const octets = readFileSync(COLLECTION + file);
-    yield { name: file, octets, isClean: bare_lf + bare_cr + nul === 0 };
-    if (bare_lf === 0) continue;
-    const mended = octets.toString("latin1").replace(/(?<!\r)\n/g, "\r\n");
-    yield {
-      name: `${file}, mended`,
-      octets: Buffer.from(mended, "latin1"),
-      isClean: bare_cr + nul === 0,
-    };
-  }
-}
 
 /** Written apart from the server's own, so that the two cannot share a mistake. */
 function stuffed(octets: Buffer): Buffer {
@@ -51,8 +24,8 @@ function lineEnd(octets: Buffer): string {
 }
 
 Deno.test("passage: below the trace fields every message arrives as it was sent (RFC 5321 §6.4)", async (test) => {
-  if (!existsSync(COLLECTION)) {
-    console.warn(`skipped ${test.name}: ${COLLECTION} is absent`);
+  if (!existsSync(MIME_COLLECTION)) {
+    console.warn(`skipped ${test.name}: ${MIME_COLLECTION} is absent`);
     return;
   }
   await using sink = await startSink();
@@ -60,9 +33,9 @@ Deno.test("passage: below the trace fields every message arrives as it was sent 
     RELAY_NETWORKS: "127.0.0.0/8",
     SMARTHOST: `smtp://127.0.0.1:${sink.port}`,
   });
-  const sent = new Map<string, Sample>();
+  const sent = new Map<string, MimeSample>();
   let refused = 0;
-  const waiting = samples();
+  const waiting = mimeSamples();
   const runClient = async () => {
     const connect = async () => {
       const client = await SmtpClient.connect(server.ports.smtp);

@@ -3,32 +3,22 @@
  * belongs to it, and what it asks for where none does. Domains belong together by the tree walk (§4.10), no list
  * of public suffixes is consulted. Decides nothing about the message.
  */
-import type { DnsAnswer, Resolver } from "../dns/resolver.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import type { AuthorDomain } from "./author_domain.ts";
-import { type DmarcRecord, parseDmarcRecord } from "./dmarc_record.ts";
 import type { DkimResult, DmarcPolicy, DmarcResult, SpfResult } from "./results.ts";
-
-/** RFC 9989 §4.10: names longer than this are cut in one step. */
-const MAX_WALK_LABELS = 8;
-
-type Lookup =
-  | { readonly kind: "record"; readonly record: DmarcRecord }
-  | { readonly kind: "none" }
-  | { readonly kind: "tempfail"; readonly reason: string };
-
-interface Place {
-  readonly domain: string;
-  readonly record: DmarcRecord;
-}
+import {
+  type DmarcLookup,
+  dmarcLookup,
+  type DmarcPlace,
+  findOrganization,
+  lastLabels,
+  type Organization,
+} from "./tree_walk.ts";
 
 /** The record that applies and where it stands. */
 type Discovery =
-  | { readonly kind: "policy"; readonly place: Place; readonly policy: DmarcPolicy }
+  | { readonly kind: "policy"; readonly place: DmarcPlace; readonly policy: DmarcPolicy }
   | { readonly kind: "none"; readonly reason: string }
-  | { readonly kind: "tempfail"; readonly reason: string };
-
-type Organization =
-  | { readonly kind: "domain"; readonly domain: string; readonly places: readonly Place[] }
   | { readonly kind: "tempfail"; readonly reason: string };
 
 export interface AuthenticatedBy {
@@ -40,7 +30,7 @@ export interface AuthenticatedBy {
 export class DmarcEvaluation {
   readonly #author: AuthorDomain;
   readonly #resolver: Pick<Resolver, "a" | "txt">;
-  readonly #lookups = new Map<string, Promise<Lookup>>();
+  readonly #lookups = new Map<string, Promise<DmarcLookup>>();
   readonly #organizations = new Map<string, Promise<Organization>>();
   readonly #discovery: Promise<Discovery> | null;
 
@@ -140,36 +130,16 @@ export class DmarcEvaluation {
   #organization(domain: string): Promise<Organization> {
     let organization = this.#organizations.get(domain);
     if (organization === undefined) {
-      organization = this.#findOrganization(domain);
+      organization = findOrganization(domain, (name) => this.#lookUp(name));
       this.#organizations.set(domain, organization);
     }
     return organization;
   }
 
-  /** RFC 9989 §4.10.2 */
-  async #findOrganization(start: string): Promise<Organization> {
-    const names = walkOf(start);
-    const lookups = await Promise.all(names.map((name) => this.#lookUp(name)));
-    const places: Place[] = [];
-    for (const [index, domain] of names.entries()) {
-      const lookup = lookups[index];
-      if (lookup.kind === "tempfail") return lookup;
-      if (lookup.kind === "none") continue;
-      const { record } = lookup;
-      places.push({ domain, record });
-      if (record.psd === "n") return { kind: "domain", domain, places };
-      if (record.psd === "y" && domain !== start) {
-        const labels = domain.split(".").length;
-        return { kind: "domain", domain: lastLabels(start, labels + 1), places };
-      }
-    }
-    return { kind: "domain", domain: places.at(-1)?.domain ?? start, places };
-  }
-
-  #lookUp(domain: string): Promise<Lookup> {
+  #lookUp(domain: string): Promise<DmarcLookup> {
     let lookup = this.#lookups.get(domain);
     if (lookup === undefined) {
-      lookup = this.#resolver.txt(`_dmarc.${domain}`).then(lookupOf);
+      lookup = this.#resolver.txt(`_dmarc.${domain}`).then(dmarcLookup);
       this.#lookups.set(domain, lookup);
     }
     return lookup;
@@ -194,37 +164,11 @@ const NOTHING: DmarcResult = {
   reason: null,
 };
 
-function lookupOf(answer: DnsAnswer<string>): Lookup {
-  if (answer.kind === "tempfail") {
-    return {
-      kind: "tempfail",
-      reason: `the DMARC record could not be looked up: ${answer.reason}`,
-    };
-  }
-  if (answer.kind !== "found") return { kind: "none" };
-  const records = answer.records.map(parseDmarcRecord).filter((record) => record !== null);
-  // RFC 9989 §4.10: of several none counts.
-  return records.length === 1 ? { kind: "record", record: records[0] } : { kind: "none" };
-}
-
-function policyAt(place: Place, of: "domain" | "subdomains" | "missingSubdomains"): Discovery {
+function policyAt(place: DmarcPlace, of: "domain" | "subdomains" | "missingSubdomains"): Discovery {
   const { policies } = place.record;
   return policies === null
     ? { kind: "none", reason: "the DMARC record asks for nothing that is known" }
     : { kind: "policy", place, policy: policies[of] };
-}
-
-/** The names that are asked about, the longest first (RFC 9989 §4.10). */
-function walkOf(domain: string): string[] {
-  const labels = domain.split(".");
-  const names = [domain];
-  const most = Math.min(labels.length, MAX_WALK_LABELS) - 1;
-  for (let count = most; count > 0; count--) names.push(lastLabels(domain, count));
-  return names;
-}
-
-function lastLabels(domain: string, count: number): string {
-  return domain.split(".").slice(-count).join(".");
 }
 
 function isBelow(domain: string, above: string): boolean {

@@ -10,7 +10,7 @@ export class Judging {
 
   constructor(
     { inbound, observer }: Pick<SessionServices, "inbound" | "observer">,
-    client: Client & { readonly sessionId: string; readonly isTls: () => boolean },
+    client: Client & { readonly sessionId: string },
   ) {
     const isStranger = client.listener === "smtp" && !client.mayRelay;
     this.judge = isStranger ? inbound.open(client) : null;

@@ -62,7 +62,6 @@ export class SessionConnection extends SessionTransport {
     this.#judging = new Judging(options.services, {
       ...options.client,
       sessionId: this.id,
-      isTls: () => this.secure,
     });
     this.#claim = new SendingClaim(options.services);
     this.#memory = new MemoryShare(options.services.memory);
