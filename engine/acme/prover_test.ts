@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { freePort } from "../../tests/fixtures/process.ts";
+import { freePort } from "../../tests/fixtures/ports.ts";
 import { serveHttp } from "../admin/http.ts";
 import { challengeRoute, prover } from "./prover.ts";
 import { nodeDnsHook } from "./node_dns_hook.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { freePort } from "../../tests/fixtures/process.ts";
+import { freePort } from "../../tests/fixtures/ports.ts";
 import type { FilterOpinion } from "./filter.ts";
 import { NodeClamd } from "./node_clamd.ts";
 import { filterInput } from "./testdata/filter_input.ts";

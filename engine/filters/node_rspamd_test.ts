@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { freePort } from "../../tests/fixtures/process.ts";
+import { freePort } from "../../tests/fixtures/ports.ts";
 import type { FilterOpinion } from "./filter.ts";
 import { NodeMilter } from "./node_milter.ts";
 import { NodeRspamd } from "./node_rspamd.ts";

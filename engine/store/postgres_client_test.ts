@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { client } from "../../tests/fixtures/embedded_postgres.ts";
 import { startPostgres } from "../../tests/fixtures/postgres.ts";
-import { freePort, until } from "../../tests/fixtures/process.ts";
+import { freePort } from "../../tests/fixtures/ports.ts";
+import { until } from "../../tests/fixtures/process.ts";
 import { StoreUnavailableError } from "./errors.ts";
 import { asStoreError, connectPostgres } from "./postgres_client.ts";
 

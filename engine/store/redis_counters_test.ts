@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import fc from "fast-check";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import type { Counters } from "./counters.ts";
 import { testCounters } from "./counters_conformance.ts";
 import { StoreUnavailableError } from "./errors.ts";
 import { memoryCounters } from "./memory_counters.ts";
 import { redisCounters } from "./redis_counters.ts";
-import { hasRedisServer, RedisTestServer } from "./redis_test_server.ts";
+import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 
-const ignore = !hasRedisServer();
+const ignore = !hasRedis;
 if (ignore) console.warn("redis-server is not installed: the tests of redisCounters are skipped");
 
 const MINUTE = 60_000;
@@ -19,16 +18,16 @@ testCounters({
   name: "redisCounters",
   ignore,
   async openStore(now) {
-    const server = await RedisTestServer.start();
+    const { server, [Symbol.asyncDispose]: dispose } = await openRedis();
     return {
       open: () => redisCounters({ url: server.url, onError: () => {}, now }),
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: dispose,
     };
   },
 });
 
 interface World {
-  readonly server: RedisTestServer;
+  readonly server: RedisServer;
   /** Speaks to the server past the counters. */
   readonly redis: Redis;
   open(options?: { keyPrefix?: string; now?: () => number }): Counters & AsyncDisposable;
@@ -36,18 +35,10 @@ interface World {
 
 function test(name: string, run: (world: World) => Promise<void>): void {
   Deno.test(`redisCounters: ${name}`, { ignore }, async () => {
-    await using server = await RedisTestServer.start();
-    const redis = new Redis(server.url, { protocol: 2 });
-    redis.on("error", () => {});
-    try {
-      const open: World["open"] = (options) =>
-        redisCounters({ url: server.url, onError: () => {}, ...options });
-      await run({ server, redis, open });
-    } finally {
-      const ended = redis.status === "ready" ? once(redis, "end") : null;
-      redis.disconnect();
-      await ended;
-    }
+    await using world = await openRedis();
+    const open: World["open"] = (options) =>
+      redisCounters({ url: world.server.url, onError: () => {}, ...options });
+    await run({ ...world, open });
   });
 }
 

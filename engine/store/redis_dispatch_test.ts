@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import fc from "fast-check";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import type { Dispatch, DispatchEntry } from "./dispatch.ts";
 import {
   ALL_SHARDS,
@@ -15,22 +14,20 @@ import { StoreUnavailableError } from "./errors.ts";
 import reclaimLua from "./lua/reclaim.lua" with { type: "text" };
 import { memoryDispatch } from "./memory_dispatch.ts";
 import { redisDispatch } from "./redis_dispatch.ts";
-import { hasRedisServer, RedisTestServer } from "./redis_test_server.ts";
+import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 
-const ignore = !hasRedisServer();
+const ignore = !hasRedis;
 if (ignore) console.warn("redis-server is not installed: the tests of redisDispatch are skipped");
 
 interface RedisStore extends DispatchStore {
-  readonly server: RedisTestServer;
+  readonly server: RedisServer;
   /** Speaks to the server past the dispatcher. */
   readonly redis: Redis;
   readonly errors: readonly Error[];
 }
 
-async function openRedis(): Promise<RedisStore> {
-  const server = await RedisTestServer.start();
-  const redis = new Redis(server.url, { protocol: 2 });
-  redis.on("error", () => {});
+async function openStore(): Promise<RedisStore> {
+  const { server, redis, [Symbol.asyncDispose]: dispose } = await openRedis();
   const errors: Error[] = [];
   return {
     server,
@@ -41,20 +38,15 @@ async function openRedis(): Promise<RedisStore> {
       const ask = () => redis.info("clients");
       await eventually(ask, (info) => info.includes(`\nblocked_clients:${count}\r`));
     },
-    async [Symbol.asyncDispose]() {
-      const ended = redis.status === "ready" ? once(redis, "end") : null;
-      redis.disconnect();
-      await ended;
-      await server[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: dispose,
   };
 }
 
-testDispatch({ name: "redisDispatch", openStore: openRedis, ignore });
+testDispatch({ name: "redisDispatch", openStore, ignore });
 
 function test(name: string, run: (store: RedisStore, dispatch: Dispatch) => Promise<void>): void {
   Deno.test(`redisDispatch: ${name}`, { ignore }, async () => {
-    await using store = await openRedis();
+    await using store = await openStore();
     await using dispatch = store.open();
     await run(store, dispatch);
   });

@@ -1,31 +1,30 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import fc from "fast-check";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { StoreUnavailableError } from "./errors.ts";
 import { memoryMeters } from "./memory_meters.ts";
 import type { Meters } from "./meters.ts";
 import { testMeters } from "./meters_conformance.ts";
 import { redisMeters } from "./redis_meters.ts";
-import { hasRedisServer, RedisTestServer } from "./redis_test_server.ts";
+import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 
-const ignore = !hasRedisServer();
+const ignore = !hasRedis;
 if (ignore) console.warn("redis-server is not installed: the tests of redisMeters are skipped");
 
 testMeters({
   name: "redisMeters",
   ignore,
   async openStore(now) {
-    const server = await RedisTestServer.start();
+    const { server, [Symbol.asyncDispose]: dispose } = await openRedis();
     return {
       open: () => redisMeters({ url: server.url, onError: () => {}, now }),
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: dispose,
     };
   },
 });
 
 interface World {
-  readonly server: RedisTestServer;
+  readonly server: RedisServer;
   /** Speaks to the server past the meters. */
   readonly redis: Redis;
   open(options?: { keyPrefix?: string; now?: () => number }): Meters & AsyncDisposable;
@@ -33,18 +32,10 @@ interface World {
 
 function test(name: string, run: (world: World) => Promise<void>): void {
   Deno.test(`redisMeters: ${name}`, { ignore }, async () => {
-    await using server = await RedisTestServer.start();
-    const redis = new Redis(server.url, { protocol: 2 });
-    redis.on("error", () => {});
-    try {
-      const open: World["open"] = (options) =>
-        redisMeters({ url: server.url, onError: () => {}, ...options });
-      await run({ server, redis, open });
-    } finally {
-      const ended = redis.status === "ready" ? once(redis, "end") : null;
-      redis.disconnect();
-      await ended;
-    }
+    await using world = await openRedis();
+    const open: World["open"] = (options) =>
+      redisMeters({ url: world.server.url, onError: () => {}, ...options });
+    await run({ ...world, open });
   });
 }
 

@@ -4,7 +4,7 @@ import { makeDataDir } from "../fixtures/data_dir.ts";
 import { until } from "../fixtures/process.ts";
 import { Ledger } from "./ledger.ts";
 import { Load, type LoadOptions } from "./load.ts";
-import { freePorts } from "./ports.ts";
+import { freePort } from "../fixtures/ports.ts";
 import { Sink } from "./sink.ts";
 import { Sluice, type SluiceOptions } from "./sluice.ts";
 
@@ -39,8 +39,7 @@ export class World implements AsyncDisposable {
   static async open(options: WorldOptions = {}): Promise<World> {
     const world = new World();
     try {
-      const [port] = freePorts(1);
-      world.#sink = world.#stack.use(await Sink.start(port, world.ledger));
+      world.#sink = world.#stack.use(await Sink.start(freePort(), world.ledger));
       await world.addServer(options);
       return world;
     } catch (error) {

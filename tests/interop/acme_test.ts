@@ -4,7 +4,8 @@ import { Buffer } from "node:buffer";
 import { X509Certificate } from "node:crypto";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { startPebble } from "../fixtures/pebble.ts";
-import { freePort, until } from "../fixtures/process.ts";
+import { freePort } from "../fixtures/ports.ts";
+import { until } from "../fixtures/process.ts";
 import { type ServerFixture, startServer } from "../fixtures/server.ts";
 
 const NAME = "mail.example.org";

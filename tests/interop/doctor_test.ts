@@ -6,7 +6,7 @@ import type { ZoneData } from "../../engine/dns/zone_resolver.ts";
 import { examineDns } from "../../engine/doctor/examine.ts";
 import { caseFacts, CASES, caseZones, zoneFiles } from "../../engine/doctor/testdata/cases.ts";
 import { startNsd } from "../fixtures/nsd.ts";
-import { freePort } from "../fixtures/process.ts";
+import { freePort } from "../fixtures/ports.ts";
 import { startRedis } from "../fixtures/redis.ts";
 import { type CliRun, startServer } from "../fixtures/server.ts";
 

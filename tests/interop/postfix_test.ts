@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { newCopies } from "../fixtures/maildir.ts";
 import { type PostfixFixture, startPostfix } from "../fixtures/postfix.ts";
-import { freePort, until } from "../fixtures/process.ts";
+import { freePort } from "../fixtures/ports.ts";
+import { until } from "../fixtures/process.ts";
 import { type ServerFixture, startServer } from "../fixtures/server.ts";
 import { SmtpClient } from "../fixtures/smtp_client.ts";
 
