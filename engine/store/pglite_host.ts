@@ -61,6 +61,8 @@ export async function startEmbeddedPostgres(
   const lock = await DataDirLock.acquire(options.dataDir);
   try {
     await removeSocket(socketPath);
+    // Who gave up during the steps above is not heard by a listener put up now.
+    options.signal?.throwIfAborted();
     const host = new WorkerHost(socketPath, lock, options);
     await host.ready;
     return host;
