@@ -15,6 +15,8 @@ interface Fixture {
   restart(): void;
   /** @param path of a message, whose folder is made. */
   put(path: string, text: string): void;
+  /** Takes a message away, later than all before it by the coarse clock of the file system too. */
+  remove(path: string): void;
 }
 
 async function withFolders(run: (fixture: Fixture) => Promise<void>): Promise<void> {
@@ -46,6 +48,12 @@ async function withFolders(run: (fixture: Fixture) => Promise<void>): Promise<vo
         Deno.mkdirSync(`${root}/${folder}/${part}`, { recursive: true });
       }
       Deno.writeTextFileSync(`${root}/${path}`, text);
+    },
+    remove: (path) => {
+      Deno.removeSync(`${root}/${path}`);
+      const folder = `${root}/${path.slice(0, path.lastIndexOf("/"))}`;
+      const later = new Date(Date.now() + 1_000);
+      Deno.utimeSync(folder, later, later);
     },
   };
   try {
@@ -91,7 +99,7 @@ Deno.test("NodeJunkFolders: tells of a folder until all in it was seen, and agai
       isAll: true,
     });
     assert.deepEqual(await fixture.changed(), []);
-    Deno.removeSync(`${fixture.root}/example.org/ann/.Junk/new/2.b`);
+    fixture.remove("example.org/ann/.Junk/new/2.b");
     assert.deepEqual((await fixture.changed()).map(({ names }) => names), [["1.a,S=4"]]);
   });
 });
@@ -147,7 +155,7 @@ Deno.test("NodeJunkFolders: what may have been moved out lies in another folder,
       isAll: true,
     });
     const later = Math.floor(fixture.nowMs / 1000) + 10;
-    Deno.removeSync(`${fixture.root}/example.org/ann/.Junk/cur/1.kept,S=9:2,`);
+    fixture.remove("example.org/ann/.Junk/cur/1.kept,S=9:2,");
     const ann = "example.org/ann";
     fixture.put(`${ann}/cur/1.kept,S=9:2,S`, "kept name");
     fixture.put(`${ann}/.Work.Deep/cur/${later}.M1P1.h,S=5,W=6:2,S`, "moved");
