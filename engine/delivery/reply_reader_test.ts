@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isWellFormed, ReplyReader } from "./reply_reader.ts";
+import { anyText } from "../../tests/fixtures/any_text.ts";
 
 function readAll(pieces: readonly string[]): readonly string[] | null {
   const reader = new ReplyReader();
@@ -16,7 +17,7 @@ function readAll(pieces: readonly string[]): readonly string[] | null {
 const line = fc.oneof(
   fc.constantFrom("250 fine", "250-more", "550 5.1.1 no", "354", "250", "", "250x", "\r", "421-"),
   fc.string({ maxLength: 12 }),
-  fc.string({ unit: "binary", maxLength: 8 }).map((text) =>
+  anyText({ maxLength: 8 }).map((text) =>
     [...new TextEncoder().encode(text)].map((octet) => String.fromCharCode(octet)).join("")
   ),
 );
