@@ -1,4 +1,5 @@
 /** The thread of a policy, beside a session worker: loads the operator's module and asks its hooks. */
+import { callWithin } from "../engine/filters/node_call_within.ts";
 import { loadPolicy } from "../engine/filters/node_policy_module.ts";
 import { askHook, describeError } from "../engine/filters/policy_thread.ts";
 import type { FromPolicyThread, ToPolicyThread } from "../engine/filters/policy_wire.ts";
@@ -10,6 +11,13 @@ const scope = self as unknown as {
 };
 // The module's own code may put something else in its place.
 const post = scope.postMessage.bind(scope);
+
+// A thread that leaves without a word looks like one that is busy for ever.
+const stay = (): never => {
+  throw new Error("a policy does not end its thread");
+};
+Object.defineProperty(self, "close", { value: stay });
+Object.defineProperty(Deno, "exit", { value: stay });
 
 // What no hook's answer waits for ends no thread, in which others wait for theirs.
 addEventListener("error", (event) => {
@@ -28,7 +36,9 @@ scope.onmessage = async ({ data }) => {
   if (loaded.kind === "unusable") return post(loaded);
   const { policy, hooks } = loaded;
   scope.onmessage = (event) => {
-    if (event.data.kind === "ask") askHook(policy, event.data, { timeoutMs, tell: post });
+    if (event.data.kind === "ask") {
+      askHook(policy, event.data, { timeoutMs, callWithin, tell: post });
+    }
   };
   post({ kind: "ready", hooks });
 };

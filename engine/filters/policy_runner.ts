@@ -1,7 +1,7 @@
 /**
  * Asks an operator's policy from a session worker. The policy runs in a thread of its own, so that whatever it does
- * keeps no session waiting beyond the hook's time: a thread that does not answer any more is ended and started
- * anew, after a pause that grows while that happens again and again. A question without an answer counts as no
+ * keeps no session waiting beyond the hook's time: for a thread that does not answer any more another is started, after
+ * a pause that grows while that happens again and again, and as long as few of them are busy for ever. A question without an answer counts as no
  * opinion, or puts the mail off, as it is set; no fault of a policy refuses mail for good or loses it. Hooks the
  * module does not have cost nothing.
  */
@@ -68,6 +68,8 @@ interface HookFacts {
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 30_000;
+/** Threads given up that may still be busy, each with a processor to itself: beyond it none is started. */
+const MAX_GIVEN_UP = 1;
 /** A thread that lived this long starts over with the shortest pause. */
 const STEADY_MS = 60_000;
 
@@ -78,7 +80,7 @@ const CLOSED = reply(421, "3.2", "Service not available, try again later");
 /** Loads the module in a thread that is ended at once: what is wrong with it, in one line, or `null`. */
 export async function checkPolicyModule(options: PolicyWorkerOptions): Promise<string | null> {
   const thread = await PolicyWorker.start(options, () => {});
-  if (typeof thread === "string") return thread;
+  if (!(thread instanceof PolicyWorker)) return thread.reason;
   thread[Symbol.dispose]();
   return null;
 }
@@ -92,6 +94,7 @@ export class PolicyRunner implements Disposable {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #nextCall = 0;
+  #givenUp = 0;
 
   private constructor(options: PolicyRunnerOptions) {
     this.#options = options;
@@ -101,8 +104,9 @@ export class PolicyRunner implements Disposable {
   static async start(options: PolicyRunnerOptions): Promise<PolicyRunner> {
     const runner = new PolicyRunner(options);
     const reason = await runner.#startThread();
-    if (reason !== null) throw new Error(reason);
-    return runner;
+    if (reason === null) return runner;
+    runner[Symbol.dispose]();
+    throw new Error(reason);
   }
 
   has(hook: HookName): boolean {
@@ -150,17 +154,22 @@ export class PolicyRunner implements Disposable {
       this.#options,
       (detail) => this.#failed(null, "complaint", detail),
     );
-    if (typeof thread === "string") return thread;
+    if (!(thread instanceof PolicyWorker)) {
+      this.#giveUp(thread.gone);
+      return thread.reason;
+    }
     if (this.#isDisposed) {
       thread[Symbol.dispose]();
       return null;
     }
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     const before = this.#thread;
     this.#thread = thread;
     this.#hooks = thread.hooks;
     const startedMs = this.#options.now();
-    thread.onDeath = (detail) => {
+    thread.onDeath = (detail, gone) => {
+      this.#giveUp(gone);
       if (this.#thread !== thread) return;
       this.#failed(null, "stuck", detail);
       if (this.#options.now() - startedMs > STEADY_MS) this.#pauseMs = FIRST_PAUSE_MS;
@@ -171,8 +180,22 @@ export class PolicyRunner implements Disposable {
     return null;
   }
 
+  #giveUp(gone: Promise<void>): void {
+    this.#givenUp++;
+    gone.then(() => {
+      this.#givenUp--;
+      this.#startLater();
+    });
+  }
+
+  /** Unless there is one, or will be. */
   #startLater(): void {
+    if (this.#isDisposed || this.#thread !== null || this.#timer !== undefined) return;
     this.#timer = setTimeout(async () => {
+      this.#timer = undefined;
+      if (this.#givenUp > MAX_GIVEN_UP) {
+        return this.#failed(null, "unusable", "not started while threads of it never end");
+      }
       const reason = await this.#startThread();
       if (reason === null || this.#isDisposed || this.#thread !== null) return;
       this.#failed(null, "unusable", reason);

@@ -1,6 +1,6 @@
 /**
  * The side of a policy's own thread: asks its hooks, each within its time, and tells what came of it. A hook that
- * never gives the thread back is noticed on the other side.
+ * keeps the thread is broken off; one that does so behind an `await` cannot be, and is noticed on the other side.
  */
 import { policyHeader } from "./policy_facts.ts";
 import type { Hook, HookName, Policy } from "./policy_hooks.ts";
@@ -11,6 +11,11 @@ const LATE = Symbol("late");
 
 export interface PolicyThreadOptions {
   readonly timeoutMs: number;
+  /** `null` for a call that was broken off because it took longer. @throws what `call` throws. */
+  readonly callWithin: (
+    timeoutMs: number,
+    call: () => unknown,
+  ) => { readonly value: unknown } | null;
   readonly tell: (message: FromPolicyThread) => void;
 }
 
@@ -18,8 +23,9 @@ export interface PolicyThreadOptions {
 export async function askHook(
   policy: Policy,
   { call, hook, facts }: Extract<ToPolicyThread, { kind: "ask" }>,
-  { timeoutMs, tell }: PolicyThreadOptions,
+  { timeoutMs, callWithin, tell }: PolicyThreadOptions,
 ): Promise<void> {
+  const late = (detail: string) => tell({ kind: "fault", call, fault: "late", detail });
   const controller = new AbortController();
   const { promise: over, resolve } = Promise.withResolvers<typeof LATE>();
   const timer = setTimeout(() => {
@@ -28,12 +34,14 @@ export async function askHook(
   }, timeoutMs);
   try {
     const ask = policy[hook] as Hook<unknown, unknown> | undefined;
-    const answering = ask?.call(policy, factsOf(hook, facts), { signal: controller.signal });
-    const answer = await Promise.race([answering, over]);
-    if (answer === LATE) {
-      const detail = `no answer within ${timeoutMs} ms`;
-      return tell({ kind: "fault", call, fault: "late", detail });
-    }
+    const given = factsOf(hook, facts);
+    const answering = callWithin(
+      timeoutMs,
+      () => ask?.call(policy, given, { signal: controller.signal }),
+    );
+    if (answering === null) return late(`kept its thread for ${timeoutMs} ms, and was broken off`);
+    const answer = await Promise.race([answering.value, over]);
+    if (answer === LATE) return late(`no answer within ${timeoutMs} ms`);
     const opinion = readVerdict(hook, answer);
     if (opinion.kind !== "nonsense") return tell({ kind: "answer", call, opinion });
     tell({ kind: "fault", call, fault: "nonsense", detail: opinion.reason });

@@ -1,7 +1,7 @@
 /**
  * One thread with an operator's policy in it, as the session worker holds it: questions go over and answers come
- * back. A thread that answers nobody any more is ended. What its end means, and whether another follows, is decided
- * in `policy_runner.ts`.
+ * back. A thread that answers nobody any more is given up. It cannot be ended while its code loops: Deno waits for a
+ * pause of it (denoland/deno#35657). What that means, and whether another follows, is decided in `policy_runner.ts`.
  */
 import type { HookName } from "./policy_hooks.ts";
 import type { FromPolicyThread, PolicyFault, ToPolicyThread } from "./policy_wire.ts";
@@ -20,6 +20,14 @@ export interface PolicyWorkerOptions {
 export type PolicyAnswer = Extract<FromPolicyThread, { kind: "answer" | "fault" }>;
 type Question = Extract<ToPolicyThread, { kind: "ask" }>;
 
+/** Why a thread did not start. */
+export interface NoThread {
+  /** One readable line. */
+  readonly reason: string;
+  /** Of a thread that is not heard of: resolves once it is, and ends. */
+  readonly gone: Promise<void>;
+}
+
 interface Call {
   readonly end: (answer: PolicyAnswer) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -35,8 +43,8 @@ const LOAD_TIMEOUT_MS = 30_000;
 
 export class PolicyWorker implements Disposable {
   readonly hooks: ReadonlySet<HookName>;
-  /** Told once when the thread ends on its own, or has to be ended. */
-  onDeath: (detail: string) => void = () => {};
+  /** Told once when the thread ends on its own, or is given up; `gone` resolves when it takes no time any more. */
+  onDeath: (detail: string, gone: Promise<void>) => void = () => {};
   readonly #worker: Worker;
   readonly #options: PolicyWorkerOptions;
   readonly #calls = new Map<number, Call>();
@@ -53,23 +61,22 @@ export class PolicyWorker implements Disposable {
     this.hooks = new Set(facts.hooks);
   }
 
-  /** The thread, or why there is none. */
   static start(
     options: PolicyWorkerOptions,
     onComplaint: (detail: string) => void,
-  ): Promise<PolicyWorker | string> {
+  ): Promise<PolicyWorker | NoThread> {
     const { thread, path, timeoutMs } = options;
     const worker = new Worker(thread, { type: "module", name: "policy" });
     return new Promise((resolve) => {
       const fail = (reason: string) => {
         clearTimeout(timer);
         worker.terminate();
-        resolve(reason);
+        resolve({ reason, gone: Promise.resolve() });
       };
-      const timer = setTimeout(
-        () => fail(`${path}: does not load within ${LOAD_TIMEOUT_MS / 1000} s`),
-        LOAD_TIMEOUT_MS,
-      );
+      const timer = setTimeout(() => {
+        const reason = `${path}: does not load within ${LOAD_TIMEOUT_MS / 1000} s`;
+        resolve({ reason, gone: whenHeard(worker) });
+      }, LOAD_TIMEOUT_MS);
       worker.onerror = (event) => {
         event.preventDefault();
         fail(`${path}: ${event.message.split("\n", 1)[0]}`);
@@ -86,7 +93,7 @@ export class PolicyWorker implements Disposable {
         };
         worker.onerror = (event) => {
           event.preventDefault();
-          started.#die(event.message.split("\n", 1)[0].slice(0, 300));
+          started.#die(event.message.split("\n", 1)[0].slice(0, 300), Promise.resolve());
         };
         resolve(started);
       };
@@ -108,7 +115,7 @@ export class PolicyWorker implements Disposable {
       // While it says anything to others it is slow; else some hook never gives the thread back.
       if (this.#lastHeardMs >= askedAtMs) {
         this.#take(policyFault(call, "late", "its thread does not keep up"));
-      } else this.#die("a hook never ends");
+      } else this.#die("a hook never ends", whenHeard(this.#worker));
     };
     return new Promise((end) => {
       const asked: Call = {
@@ -131,6 +138,7 @@ export class PolicyWorker implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#worker.terminate();
     this.#end("unavailable", "its thread ended");
   }
 
@@ -148,23 +156,36 @@ export class PolicyWorker implements Disposable {
     if (this.#retiring !== undefined && this.#calls.size === 0) this[Symbol.dispose]();
   }
 
-  #die(detail: string): void {
+  #die(detail: string, gone: Promise<void>): void {
     if (this.#isEnded) return;
     this.#end("stuck", detail);
-    this.onDeath(detail);
+    this.onDeath(detail, gone);
   }
 
   #end(kind: PolicyFault, detail: string): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     clearTimeout(this.#retiring);
-    this.#worker.terminate();
     for (const [call, { end, timer }] of this.#calls) {
       clearTimeout(timer);
       end(policyFault(call, kind, detail));
     }
     this.#calls.clear();
   }
+}
+
+/** Ends the thread at its first word, until when it cannot be ended. */
+function whenHeard(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    worker.onmessage = () => {
+      worker.terminate();
+      resolve();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      resolve();
+    };
+  });
 }
 
 export function policyFault(call: number, fault: PolicyFault, detail: string): PolicyAnswer {

@@ -11,6 +11,12 @@ const BAD: Record<string, () => unknown> = {
   loops: () => {
     for (;;);
   },
+  backtracks: () => /^(a+)+$/.test(`${"a".repeat(60)}b`),
+  keepsThread: async () => {
+    await null;
+    const endMs = performance.now() + 2_000;
+    while (performance.now() < endMs);
+  },
   nonsense: () => ({ kind: "maybe" }),
   getter: () => ({
     get kind() {
@@ -25,10 +31,8 @@ const BAD: Record<string, () => unknown> = {
       throw new Error("thrown outside");
     });
   },
-  leaves: () => {
-    (self as any).close();
-    return new Promise(() => {});
-  },
+  closes: () => (self as any).close(),
+  exits: () => Deno.exit(0),
 };
 
 export default {
