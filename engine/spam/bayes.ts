@@ -63,7 +63,7 @@ const STRONGEST = 20;
  */
 const EFFECTIVE_SIZE = 0.2;
 /** Weight of the prior against a token's own counts: Robinson's s. */
-const STRENGTH = 0.3;
+const STRENGTH = 0.15;
 /** What a token nobody has seen says: Robinson's x. */
 const UNKNOWN = 0.5;
 /** Tokens nearer to the middle have no say. */
