@@ -25,6 +25,9 @@ import type { JudgeServices, RuleRefusal } from "./services.ts";
 /** A refusal and the reason metrics know it by. */
 type Found = RuleRefusal & { readonly reason: InboundRefusalReason };
 
+/** Made once: each abort without a reason makes an error with a trace of its own. */
+const OVER = new Error("the transaction is over");
+
 export class StrangerJudge implements SessionJudge {
   readonly #services: JudgeServices;
   readonly #session: JudgedSession;
@@ -76,7 +79,7 @@ export class StrangerJudge implements SessionJudge {
     this.#reversePath = reversePath;
     this.#standing = this.#clientStanding;
     // Asked about with the first recipient, which is metered: a client may begin as often as it likes.
-    this.#transaction.abort();
+    this.#transaction.abort(OVER);
     this.#transaction = new AbortController();
     this.#spf = null;
     this.#accepted.clear();
@@ -138,7 +141,7 @@ export class StrangerJudge implements SessionJudge {
 
   close(): void {
     this.#isClosed = true;
-    this.#transaction.abort();
+    this.#transaction.abort(OVER);
     this.#tarpitPlace?.[Symbol.dispose]();
     this.#tarpitPlace = null;
   }

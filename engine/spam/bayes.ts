@@ -30,10 +30,8 @@ export interface BayesSnapshot {
 export interface ScopeSnapshot {
   readonly scope: string;
   readonly messages: TrainedMessages;
-  /** Open addressing; 0 is a free slot. */
-  readonly ids: Float64Array<SharedArrayBuffer>;
-  /** Ham and spam of a slot side by side. */
-  readonly counts: Uint32Array<SharedArrayBuffer>;
+  /** Open addressing: low and high half of an id, ham and spam, in one cache line; id 0 is a free slot. */
+  readonly slots: Uint32Array<SharedArrayBuffer>;
 }
 
 export interface BayesProbability {
@@ -74,6 +72,8 @@ const DOMAIN_STRENGTH = 1;
 const MAX_PROBES = 64;
 /** Slots for each token at the least. */
 const ROOM = 1.6;
+const SLOT_WORDS = 4;
+const HIGH = 0x1_0000_0000;
 
 /** Read by many, changed by none: new counts are a new model. */
 export class BayesModel {
@@ -149,85 +149,84 @@ function more(one: ScopeSnapshot | null, other: ScopeSnapshot | null): TrainedMe
 
 /** Takes a scope's counts as they come from wherever they are kept, a row after the other. */
 export class ScopeBuilder {
-  #ids: Float64Array<SharedArrayBuffer>;
-  #counts: Uint32Array<SharedArrayBuffer>;
+  #slots: Uint32Array<SharedArrayBuffer>;
   #size = 0;
 
   /** @param expectedTokens spares growing; any number will do. */
   constructor(expectedTokens = 1_024) {
-    const slots = slotsFor(expectedTokens);
-    this.#ids = sharedIds(slots);
-    this.#counts = sharedCounts(slots);
+    this.#slots = freeSlots(2 ** Math.ceil(Math.log2(Math.max(expectedTokens * ROOM, 16))));
   }
 
   add(id: TokenId, ham: number, spam: number): void {
-    if ((this.#size + 1) * ROOM > this.#ids.length) this.#grow();
-    if (place(this.#ids, this.#counts, { id, ham, spam })) this.#size++;
+    if ((this.#size + 1) * ROOM > this.#slots.length / SLOT_WORDS) this.#grow();
+    if (place(this.#slots, { id, ham, spam })) this.#size++;
   }
 
   /** The builder is spent afterwards. */
   build(scope: string, messages: TrainedMessages): ScopeSnapshot {
-    return { scope, messages, ids: this.#ids, counts: this.#counts };
+    return { scope, messages, slots: this.#slots };
   }
 
   #grow(): void {
-    const [ids, counts] = [this.#ids, this.#counts];
-    this.#ids = sharedIds(ids.length * 2);
-    this.#counts = sharedCounts(ids.length * 2);
-    for (let slot = 0; slot < ids.length; slot++) {
-      if (ids[slot] === 0) continue;
-      const [ham, spam] = counts.subarray(2 * slot, 2 * slot + 2);
-      place(this.#ids, this.#counts, { id: ids[slot], ham, spam });
+    const before = this.#slots;
+    this.#slots = freeSlots(2 * before.length / SLOT_WORDS);
+    for (let at = 0; at < before.length; at += SLOT_WORDS) {
+      const [low, high, ham, spam] = before.subarray(at, at + SLOT_WORDS);
+      const id = high * HIGH + low;
+      if (id !== 0) place(this.#slots, { id, ham, spam });
     }
   }
 }
 
-function slotsFor(tokens: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(tokens * ROOM, 16)));
-}
-
-function sharedIds(slots: number): Float64Array<SharedArrayBuffer> {
-  return new Float64Array(new SharedArrayBuffer(slots * Float64Array.BYTES_PER_ELEMENT));
-}
-
-function sharedCounts(slots: number): Uint32Array<SharedArrayBuffer> {
-  return new Uint32Array(new SharedArrayBuffer(2 * slots * Uint32Array.BYTES_PER_ELEMENT));
+function freeSlots(count: number): Uint32Array<SharedArrayBuffer> {
+  const octets = count * SLOT_WORDS * Uint32Array.BYTES_PER_ELEMENT;
+  return new Uint32Array(new SharedArrayBuffer(octets));
 }
 
 /** False when there is no room near the token's place, or it has one already. */
 function place(
-  ids: Float64Array,
-  counts: Uint32Array,
-  token: { readonly id: TokenId; readonly ham: number; readonly spam: number },
+  slots: Uint32Array,
+  { id, ham, spam }: { readonly id: TokenId; readonly ham: number; readonly spam: number },
 ): boolean {
-  const { id, ham, spam } = token;
-  const mask = ids.length - 1;
-  let slot = slotOf(id, mask);
-  for (let probe = 0; probe < MAX_PROBES; probe++, slot = (slot + 1) & mask) {
-    if (ids[slot] !== 0 && ids[slot] !== id) continue;
-    const isNew = ids[slot] === 0;
-    ids[slot] = id;
-    counts[2 * slot] = ham;
-    counts[2 * slot + 1] = spam;
+  const low = id >>> 0;
+  const high = highOf(id);
+  const mask = slots.length - 1;
+  let at = firstSlot(id, mask);
+  for (let probe = 0; probe < MAX_PROBES; probe++, at = (at + SLOT_WORDS) & mask) {
+    const isNew = slots[at] === 0 && slots[at + 1] === 0;
+    if (!isNew && (slots[at] !== low || slots[at + 1] !== high)) continue;
+    slots[at] = low;
+    slots[at + 1] = high;
+    slots[at + 2] = ham;
+    slots[at + 3] = spam;
     return isNew;
   }
   return false;
 }
 
-/** The low bits of an id are as good as any. */
-function slotOf(id: TokenId, mask: number): number {
-  return (id | 0) & mask;
+function highOf(id: TokenId): number {
+  return (id - (id >>> 0)) / HIGH;
+}
+
+/** Where a token's slot begins: the low bits of an id are as good as any. */
+function firstSlot(id: TokenId, mask: number): number {
+  return ((id | 0) * SLOT_WORDS) & mask;
 }
 
 /** What a scope makes of a token, `prior` being what was thought before. */
 function opinion(scope: ScopeSnapshot, id: TokenId, prior: number, strength: number): number {
-  const { ids, counts, messages } = scope;
-  const mask = ids.length - 1;
-  let slot = slotOf(id, mask);
-  for (let probe = 0; probe < MAX_PROBES && ids[slot] !== 0; probe++, slot = (slot + 1) & mask) {
-    if (ids[slot] !== id) continue;
-    const ham = counts[2 * slot];
-    const spam = counts[2 * slot + 1];
+  const { slots, messages } = scope;
+  const low = id >>> 0;
+  const high = highOf(id);
+  const mask = slots.length - 1;
+  let at = firstSlot(id, mask);
+  for (let probe = 0; probe < MAX_PROBES; probe++, at = (at + SLOT_WORDS) & mask) {
+    if (slots[at] !== low || slots[at + 1] !== high) {
+      if (slots[at] === 0 && slots[at + 1] === 0) return prior;
+      continue;
+    }
+    const ham = slots[at + 2];
+    const spam = slots[at + 3];
     const hamShare = ham / messages.ham;
     const spamShare = spam / messages.spam;
     if (hamShare + spamShare === 0) return prior;

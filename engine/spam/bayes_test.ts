@@ -76,10 +76,10 @@ Deno.test("BayesModel: a snapshot answers as the model does, and crosses to a wo
   const one = model({ [GLOBAL_SCOPE]: everyone });
   const crossed = structuredClone(one.snapshot);
   assert.equal(
-    crossed.scopes[0].ids.buffer.byteLength,
-    one.snapshot.scopes[0].ids.buffer.byteLength,
+    crossed.scopes[0].slots.buffer.byteLength,
+    one.snapshot.scopes[0].slots.buffer.byteLength,
   );
-  assert.ok(crossed.scopes[0].ids.buffer instanceof SharedArrayBuffer);
+  assert.ok(crossed.scopes[0].slots.buffer instanceof SharedArrayBuffer);
   const other = BayesModel.fromSnapshot(crossed);
   for (const tokens of [SPAM_WORDS, HAM_WORDS]) {
     assert.equal(probability(other, tokens), probability(one, tokens));
@@ -103,8 +103,11 @@ Deno.test("ScopeBuilder: keeps every token while it grows, ids of 52 bits as wel
   const builder = new ScopeBuilder();
   const ids = Array.from({ length: 20_000 }, (_, at) => 2 ** 51 + at * 7_919_777);
   for (const [at, id] of ids.entries()) builder.add(id, at, 1);
-  const { ids: slots, counts } = builder.build(GLOBAL_SCOPE, MESSAGES);
-  const kept = new Map(Array.from(slots, (id, slot) => [id, counts[2 * slot]] as const));
+  const { slots } = builder.build(GLOBAL_SCOPE, MESSAGES);
+  const kept = new Map<number, number>();
+  for (let at = 0; at < slots.length; at += 4) {
+    kept.set(slots[at + 1] * 2 ** 32 + slots[at], slots[at + 2]);
+  }
   const lost = ids.filter((id, at) => kept.get(id) !== at);
   assert.equal(lost.length, 0);
 });
