@@ -61,10 +61,10 @@ export function inboundServices(config: Config, parts: InboundParts): InboundSer
   if (trusted.kind === "fault") throw new Error(`TRUSTED_NETWORKS: ${trusted.reason}`);
   const services = judgeServices(config, parts);
   return {
-    open: ({ address, sessionId }) =>
+    open: ({ address, port, sessionId }) =>
       trusted.networks.contains(address)
         ? null
-        : new StrangerJudge(services, { sessionId, clientAddress: address }),
+        : new StrangerJudge(services, { sessionId, clientAddress: address, clientPort: port }),
   };
 }
 

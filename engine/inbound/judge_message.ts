@@ -22,6 +22,7 @@ import type { JudgeServices } from "./services.ts";
 
 export interface MessageContext {
   readonly session: JudgedSession;
+  readonly clientPort: number;
   readonly client: ClientFacts;
   readonly spf: SpfResults;
   readonly standing: PolicyStanding;
@@ -77,7 +78,7 @@ function refusalOfForm({ octets, header }: JudgedMessage): InboundRefusal | null
 /** Asks everyone but the operator's policy, as much as possible at once. */
 async function find(
   { octets, header, reversePath, named }: JudgedMessage,
-  { client, spf, session, standing }: MessageContext,
+  { client, clientPort, spf, session, standing }: MessageContext,
   services: JudgeServices,
 ): Promise<Found> {
   const recipients = [...named];
@@ -88,7 +89,7 @@ async function find(
     services.filter({
       octets,
       header,
-      client: { address: client.address, port: 0, reverseName: client.reverse.name },
+      client: { address: client.address, port: clientPort, reverseName: client.reverse.name },
       heloName: client.heloName,
       reversePath,
       recipients,

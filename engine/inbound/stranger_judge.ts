@@ -31,6 +31,7 @@ const OVER = new Error("the transaction is over");
 export class StrangerJudge implements SessionJudge {
   readonly #services: JudgeServices;
   readonly #session: JudgedSession;
+  readonly #clientPort: number;
   readonly #inquiry: ClientInquiry;
   /** What the operator's policy says of the client, and of the transaction. */
   #clientStanding: PolicyStanding = NO_STANDING;
@@ -46,9 +47,11 @@ export class StrangerJudge implements SessionJudge {
   #refusals = 0;
   #tarpitPlace: Disposable | null = null;
 
-  constructor(services: JudgeServices, session: JudgedSession) {
+  constructor(services: JudgeServices, client: JudgedSession & { readonly clientPort: number }) {
+    const { clientPort, ...session } = client;
     this.#services = services;
     this.#session = session;
+    this.#clientPort = clientPort;
     this.#inquiry = new ClientInquiry(services.questions, session.clientAddress);
   }
 
@@ -126,7 +129,11 @@ export class StrangerJudge implements SessionJudge {
     const isAccepted = this.#standing.isAccepted ||
       [...message.named].every((path) => this.#accepted.has(path));
     const standing = { ...this.#standing, isAccepted };
-    const context = { session: this.#session, client, spf, standing };
+    const context = {
+      session: this.#session,
+      clientPort: this.#clientPort,
+      ...{ client, spf, standing },
+    };
     return await judgeMessage(message, context, this.#services);
   }
 

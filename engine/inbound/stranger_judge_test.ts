@@ -8,7 +8,7 @@ import type { MessageJudgement } from "../smtp/inbound.ts";
 import { StrangerJudge } from "./stranger_judge.ts";
 import { AUTHENTICATED, judgeServices, POLICY, SPF } from "./testdata/services.ts";
 
-const SESSION = { sessionId: "s", clientAddress: "192.0.2.1" };
+const SESSION = { sessionId: "s", clientAddress: "192.0.2.1", clientPort: 40_025 };
 const MAIL = "From: a@example.net\r\nSubject: hello\r\n\r\nbody\r\n";
 
 function pathOf(mailbox: string) {
@@ -161,6 +161,21 @@ Deno.test("StrangerJudge: the operator's policy refuses, scores, holds or accept
   // Of the next transaction nothing is known yet.
   await holding.mail("a@example.net");
   assert.equal(await judged(message(holding)), "accepted");
+});
+
+Deno.test("StrangerJudge: filters are told the client's address, port and name", async () => {
+  const asked: unknown[] = [];
+  const { services } = judgeServices();
+  const filter: typeof services.filter = ({ client }) => {
+    asked.push(client);
+    return services.filter({} as never);
+  };
+  const judge = new StrangerJudge({ ...services, filter }, SESSION);
+  await judge.greet();
+  await judged(message(judge));
+  assert.deepEqual(asked, [
+    { address: "192.0.2.1", port: 40_025, reverseName: "client.example.net" },
+  ]);
 });
 
 Deno.test("StrangerJudge: what programs read differently is refused, since it was judged by one reading", async () => {

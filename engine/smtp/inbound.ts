@@ -10,7 +10,11 @@ import type { OctetRange } from "../mail/octet_range.ts";
 
 export interface InboundServices {
   /** `null`: nobody judges this client. */
-  open(client: { readonly address: string; readonly sessionId: string }): SessionJudge | null;
+  open(client: {
+    readonly address: string;
+    readonly port: number;
+    readonly sessionId: string;
+  }): SessionJudge | null;
 }
 
 /** Why mail was not taken; the reply is for the client, the reason for metrics. */
