@@ -90,7 +90,7 @@ export class StrangerJudge implements SessionJudge {
     return await this.#ask("onMail", await this.#inquiry.facts(), { heloName, reversePath });
   }
 
-  async rcpt({ path, named, isRefused }: JudgedRecipient): Promise<InboundRefusal | null> {
+  async rcpt({ path, mailbox, named, isRefused }: JudgedRecipient): Promise<InboundRefusal | null> {
     if (isRefused) {
       this.#refusals++;
       return null;
@@ -101,7 +101,7 @@ export class StrangerJudge implements SessionJudge {
     const tooMany = await rates.recipient({
       address: this.#session.clientAddress,
       reversePath,
-      mailbox: forwardPath,
+      mailbox,
       isFirst: named.size === 0,
     }, { isProven: async () => (await this.#askSpf()).mfrom.verdict === "pass" });
     if (tooMany !== null) return this.#refuse({ ...tooMany, reason: "rate" }, forwardPath);

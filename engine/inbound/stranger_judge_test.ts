@@ -18,7 +18,7 @@ function pathOf(mailbox: string) {
 }
 
 async function rcpt(judge: StrangerJudge, mailbox: string, isRefused = false) {
-  const refusal = await judge.rcpt({ path: pathOf(mailbox), named: new Set(), isRefused });
+  const refusal = await judge.rcpt({ path: pathOf(mailbox), mailbox, named: new Set(), isRefused });
   return refusal === null ? null : `${refusal.reply.code} ${refusal.reason}`;
 }
 

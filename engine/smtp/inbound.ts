@@ -51,6 +51,8 @@ export interface SessionJudge {
 
 export interface JudgedRecipient {
   readonly path: Path;
+  /** The one mailbox of ours it leads to, by whatever name; else the forward-path. */
+  readonly mailbox: string;
   /** Forward-paths accepted before it. */
   readonly named: ReadonlySet<string>;
   /** We would refuse it anyway: there is no such mailbox, or it is not ours. */

@@ -5,7 +5,7 @@
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { SMTPServer } from "smtp-server";
-import type { Mailbox, Path } from "../mail/path.ts";
+import { formatMailbox, type Mailbox, type Path } from "../mail/path.ts";
 import { protocolName } from "../mail/received.ts";
 import { intermediateReply, type Reply, reply } from "../mail/reply.ts";
 import { type AuthContext, offersAuth } from "./auth.ts";
@@ -285,13 +285,17 @@ export class SessionConnection extends SessionTransport {
     const reserve = (octets: number) => this.#memory.reserveForRecipients(octets);
     const decision = decideRcpt(path, { expansion, full, transaction, policy, reserve });
     const isRefused = decision.kind === "refused";
-    const refusal = await this.#judging.rcpt({ path, named: transaction.named, isRefused });
+    const mailbox = only?.kind === "local" && another === undefined
+      ? formatMailbox(only.user, only.domain)
+      : path.mailbox;
+    const { named } = transaction;
+    const refusal = await this.#judging.rcpt({ path, mailbox, named, isRefused });
     if (isRefused) {
       observer.refused(refusalReason(decision.reply));
       return decision.reply;
     }
     if (refusal !== null) return refusal;
-    transaction.named.add(path.mailbox);
+    named.add(path.mailbox);
     for (const recipient of decision.recipients) {
       transaction.recipients.set(recipient.forwardPath, recipient);
     }
