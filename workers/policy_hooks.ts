@@ -19,12 +19,10 @@ export async function openPolicy(config: Config, metrics: Metrics): Promise<Poli
           filter: "policy",
           outcome: outcome === "failed" ? "failed" : "answered",
         }).observe(seconds),
-      failed: ({ hook, fault, detail }) =>
-        log.error("policy hook {hook} failed: {fault}, {detail}", {
-          hook: hook ?? "",
-          fault,
-          detail,
-        }),
+      failed: ({ hook, fault, detail }) => {
+        const who = hook === null ? "the policy" : "policy hook {hook}";
+        log.error(`${who} failed: {fault}, {detail}`, { hook: hook ?? "", fault, detail });
+      },
     },
   });
 }

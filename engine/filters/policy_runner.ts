@@ -194,7 +194,11 @@ export class PolicyRunner implements Disposable {
     this.#timer = setTimeout(async () => {
       this.#timer = undefined;
       if (this.#givenUp > MAX_GIVEN_UP) {
-        return this.#failed(null, "unusable", "not started while threads of it never end");
+        return this.#failed(
+          null,
+          "unusable",
+          "no thread is started beside those that never end; restart the server to end them",
+        );
       }
       const reason = await this.#startThread();
       if (reason === null || this.#isDisposed || this.#thread !== null) return;
