@@ -30,15 +30,15 @@ addEventListener("unhandledrejection", (event) => {
 });
 
 scope.onmessage = async ({ data }) => {
+  if (data.kind === "leave") return post({ kind: "leaving" });
   if (data.kind !== "load") throw new Error(`policy thread: expected "load", got ${data.kind}`);
   const { path, timeoutMs } = data;
   const loaded = await loadPolicy(path);
   if (loaded.kind === "unusable") return post(loaded);
   const { policy, hooks } = loaded;
-  scope.onmessage = (event) => {
-    if (event.data.kind === "ask") {
-      askHook(policy, event.data, { timeoutMs, callWithin, tell: post });
-    }
+  scope.onmessage = ({ data }) => {
+    if (data.kind === "leave") post({ kind: "leaving" });
+    else if (data.kind === "ask") askHook(policy, data, { timeoutMs, callWithin, tell: post });
   };
   post({ kind: "ready", hooks });
 };

@@ -4,9 +4,10 @@
  *
  * A hook answers `undefined` for no opinion. One that throws, answers what is no verdict, or takes longer than its
  * time counts as having none, or puts the mail off with 451, as the configuration says; the log tells why. The
- * module runs in a thread of its own beside each session worker, with the rights of the server: a hook that never
- * ends is ended with its thread, and with what other hooks had under way there, which then have no opinion either.
- * Whatever the module remembers is gone with the thread, and is not shared between workers.
+ * module runs in a thread of its own beside each session worker, with the rights of the server. A hook that keeps
+ * the thread is broken off in the middle of what it does. One that does so behind an `await` cannot be: its thread
+ * is given up, with what other hooks had under way there, which then have no opinion either, and another is
+ * started, once. Whatever the module remembers is gone with the thread, and is not shared between workers.
  *
  * Facts are frozen plain data. Hooks are asked about mail from strangers, save for `onRoute`, which is asked about
  * all mail. What comes from a client is hostile: names, addresses and fields are whatever it liked to send.

@@ -68,7 +68,7 @@ interface HookFacts {
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 30_000;
-/** Threads given up that may still be busy, each with a processor to itself: beyond it none is started. */
+/** Threads not heard of that may be busy, each with a processor to itself: beyond it none is started. */
 const MAX_GIVEN_UP = 1;
 /** A thread that lived this long starts over with the shortest pause. */
 const STEADY_MS = 60_000;
@@ -168,15 +168,18 @@ export class PolicyRunner implements Disposable {
     this.#thread = thread;
     this.#hooks = thread.hooks;
     const startedMs = this.#options.now();
-    thread.onDeath = (detail, gone) => {
-      this.#giveUp(gone);
+    thread.onDeath = (detail) => {
       if (this.#thread !== thread) return;
+      this.#giveUp(thread.gone);
       this.#failed(null, "stuck", detail);
       if (this.#options.now() - startedMs > STEADY_MS) this.#pauseMs = FIRST_PAUSE_MS;
       this.#thread = null;
       this.#startLater();
     };
-    before?.retire();
+    if (before !== null) {
+      before.retire();
+      this.#giveUp(before.gone);
+    }
     return null;
   }
 

@@ -52,6 +52,11 @@ async function start(path = MODULE, onFailure: OnFailure = "accept") {
   return { runner, failures, outcomes };
 }
 
+async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await Deno.makeTempDir();
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
 Deno.test("PolicyRunner: a policy's answers, and its faults as no opinion", async (t) => {
   const { runner, failures, outcomes } = await start();
   using _ = runner;
@@ -132,8 +137,8 @@ Deno.test("PolicyRunner: a policy's answers, and its faults as no opinion", asyn
     assert.equal(failures.filter(({ fault }) => fault === "overloaded").length, 44);
   });
   const isAnswered = async () => (await runner.ask("onMail", sender("slow"))).kind === "accept";
-  for (const reversePath of ["loops", "backtracks"]) {
-    await t.step(`it ${reversePath} without end: that call is broken off`, async () => {
+  for (const reversePath of ["loops", "backtracks", "blocks 0.6", "blocks 0.85"]) {
+    await t.step(`it ${reversePath}, beyond its time: that call is broken off`, async () => {
       const fault = await faultOf(reversePath);
       assert.deepEqual([fault.fault, /broken off$/.test(fault.detail)], ["late", true]);
       assert.ok(await isAnswered());
@@ -145,36 +150,66 @@ Deno.test("PolicyRunner: a policy's answers, and its faults as no opinion", asyn
       assert.ok(await isAnswered());
     });
   }
-  await t.step(
-    "it keeps its thread: another takes the place, a third waits for their end",
-    async () => {
-      const [fault, other] = await Promise.all([
-        faultOf("keepsThread"),
-        runner.ask("onMail", sender("slow")),
-      ]);
-      assert.equal(fault.fault, "stuck");
-      assert.deepEqual(other, { kind: "none" });
-      assert.equal((await faultOf("slow")).fault, "unavailable");
-      await until(isAnswered);
-      failures.length = 0;
-      await runner.ask("onMail", sender("keepsThread"));
-      await until(() => failures.some(({ fault }) => fault === "unusable"));
-      assert.match(failures.at(-1)!.detail, /never end/);
-      await until(isAnswered);
-    },
-  );
+  await t.step("many that loop: those behind the first are not asked", async () => {
+    const startedMs = performance.now();
+    await Promise.all(Array.from({ length: 12 }, () => runner.ask("onMail", sender("loops"))));
+    assert.ok(await isAnswered());
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs < 8 * TIMEOUT_MS, `${tookMs} ms`);
+  });
+  await t.step("it keeps its thread: another comes, and no third before an end", async () => {
+    await using dir = await temporaryDirectory();
+    const [fault, other] = await Promise.all([
+      faultOf(`keepsThread ${dir.path}/end`),
+      runner.ask("onMail", sender("slow")),
+    ]);
+    assert.equal(fault.fault, "stuck");
+    assert.deepEqual(other, { kind: "none" });
+    assert.equal((await faultOf("slow")).fault, "unavailable");
+    await until(isAnswered);
+    failures.length = 0;
+    await runner.ask("onMail", sender(`keepsThread ${dir.path}/end`));
+    await until(() => failures.some(({ fault }) => fault === "unusable"));
+    assert.match(failures.at(-1)!.detail, /never end/);
+    await Deno.writeTextFile(`${dir.path}/end`, "");
+    await until(isAnswered);
+  });
 });
 
 Deno.test("PolicyRunner: faults put mail off where that is set, and never refuse it for good", async () => {
+  await using dir = await temporaryDirectory();
   const { runner } = await start(MODULE, "defer");
   using _ = runner;
-  for (const reversePath of ["throws", "nonsense", "loops", "keepsThread"]) {
+  for (const reversePath of ["throws", "nonsense", "loops", `keepsThread ${dir.path}/end`]) {
     const opinion = await runner.ask("onMail", sender(reversePath));
     assert.ok(opinion.kind === "refused", reversePath);
     assert.deepEqual([opinion.reply.code, opinion.reply.enhancedStatus], [451, "4.7.1"]);
   }
   const facts = { nowMs: 0, forwardPath: "a@b.test", isLocal: false, mayRelay: false };
   assert.equal((await runner.route({ ...facts, destination: "b.test" })).kind, "refused");
+  await Deno.writeTextFile(`${dir.path}/end`, "");
+});
+
+Deno.test("PolicyRunner: a thread that is busy as it retires counts as one that never ends", async () => {
+  await using dir = await temporaryDirectory();
+  const path = `${dir.path}/policy.js`;
+  const keeps = `while (!existsSync(${JSON.stringify(`${dir.path}/end`)}));`;
+  const write = (hook: string) =>
+    Deno.writeTextFile(
+      path,
+      `import { existsSync } from "node:fs"; export default { onMail: ${hook} };`,
+    );
+  await write(`() => { setTimeout(() => { ${keeps} }, 50); return { kind: "accept" }; }`);
+  const { runner, failures } = await start(path);
+  using _ = runner;
+  assert.equal((await runner.ask("onMail", sender("x"))).kind, "accept");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await write(`async () => { await null; ${keeps} return { kind: "accept" }; }`);
+  await runner.reload();
+  assert.equal((await runner.ask("onMail", sender("x"))).kind, "none");
+  await until(() => failures.some(({ fault }) => fault === "unusable"));
+  await Deno.writeTextFile(`${dir.path}/end`, "");
+  await until(async () => (await runner.ask("onMail", sender("x"))).kind === "accept");
 });
 
 Deno.test("PolicyRunner: a module loaded anew counts from then on, and one that does not load changes nothing", async () => {

@@ -22,10 +22,12 @@ export interface PolicyThreadOptions {
 /** Never rejects: whatever the hook does is told. */
 export async function askHook(
   policy: Policy,
-  { call, hook, facts }: Extract<ToPolicyThread, { kind: "ask" }>,
+  { call, hook, facts, untilMs }: Extract<ToPolicyThread, { kind: "ask" }>,
   { timeoutMs, callWithin, tell }: PolicyThreadOptions,
 ): Promise<void> {
   const late = (detail: string) => tell({ kind: "fault", call, fault: "late", detail });
+  // Behind hooks that kept the thread; asking it as well would keep it from those who still wait.
+  if (Date.now() > untilMs) return late("its thread did not come to it in time");
   const controller = new AbortController();
   const { promise: over, resolve } = Promise.withResolvers<typeof LATE>();
   const timer = setTimeout(() => {
@@ -39,7 +41,10 @@ export async function askHook(
       timeoutMs,
       () => ask?.call(policy, given, { signal: controller.signal }),
     );
-    if (answering === null) return late(`kept its thread for ${timeoutMs} ms, and was broken off`);
+    if (answering === null) {
+      controller.abort();
+      return late(`kept its thread for ${timeoutMs} ms, and was broken off`);
+    }
     const answer = await Promise.race([answering.value, over]);
     if (answer === LATE) return late(`no answer within ${timeoutMs} ms`);
     const opinion = readVerdict(hook, answer);

@@ -23,7 +23,7 @@ export type PolicyFault =
   | "late"
   /** It answered what is no verdict. */
   | "nonsense"
-  /** Its thread does not answer at all, and was ended. */
+  /** Its thread does not answer at all, and was given up. */
   | "stuck"
   /** More questions than its thread answers. */
   | "overloaded"
@@ -43,7 +43,11 @@ export type ToPolicyThread =
     readonly call: number;
     readonly hook: HookName;
     readonly facts: unknown;
-  };
+    /** Nobody waits for the answer any more (Unix ms). */
+    readonly untilMs: number;
+  }
+  /** Say something, to be ended: a thread that is busy cannot be. */
+  | { readonly kind: "leave" };
 
 export type FromPolicyThread =
   | { readonly kind: "ready"; readonly hooks: readonly HookName[] }
@@ -60,5 +64,6 @@ export type FromPolicyThread =
     readonly fault: PolicyFault;
     readonly detail: string;
   }
+  | { readonly kind: "leaving" }
   /** Something was thrown that is no hook's answer. */
   | { readonly kind: "complaint"; readonly detail: string };

@@ -18,7 +18,7 @@ export interface PolicyWorkerOptions {
 }
 
 export type PolicyAnswer = Extract<FromPolicyThread, { kind: "answer" | "fault" }>;
-type Question = Extract<ToPolicyThread, { kind: "ask" }>;
+type Question = Omit<Extract<ToPolicyThread, { kind: "ask" }>, "untilMs">;
 
 /** Why a thread did not start. */
 export interface NoThread {
@@ -35,16 +35,17 @@ interface Call {
 
 /** Under way at once; each holds its facts, those of a message some hundred KiB at the most. */
 const MAX_CALLS = 256;
-/** The thread times its hooks itself, so this side waits a little longer. */
-const GRACE_MS = 200;
+/** The thread times its hooks itself, so this side waits longer than it may take to break one off. */
+const GRACE_MS = 1_000;
 const LAST_LOOK_MS = 20;
 /** A module that takes longer to load does not work. */
 const LOAD_TIMEOUT_MS = 30_000;
 
 export class PolicyWorker implements Disposable {
   readonly hooks: ReadonlySet<HookName>;
-  /** Told once when the thread ends on its own, or is given up; `gone` resolves when it takes no time any more. */
-  onDeath: (detail: string, gone: Promise<void>) => void = () => {};
+  /** Told once when the thread ends on its own, or is given up. */
+  onDeath: (detail: string) => void = () => {};
+  readonly #gone = Promise.withResolvers<void>();
   readonly #worker: Worker;
   readonly #options: PolicyWorkerOptions;
   readonly #calls = new Map<number, Call>();
@@ -93,13 +94,19 @@ export class PolicyWorker implements Disposable {
         };
         worker.onerror = (event) => {
           event.preventDefault();
-          started.#die(event.message.split("\n", 1)[0].slice(0, 300), Promise.resolve());
+          started.#gone.resolve();
+          started.#die(event.message.split("\n", 1)[0].slice(0, 300));
         };
         resolve(started);
       };
       const load: ToPolicyThread = { kind: "load", path, timeoutMs };
       worker.postMessage(load);
     });
+  }
+
+  /** Of a thread that was given up or retires: resolves when it takes no time any more. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
   }
 
   /** Never rejects, and resolves within the hook's time and a little more. */
@@ -115,7 +122,7 @@ export class PolicyWorker implements Disposable {
       // While it says anything to others it is slow; else some hook never gives the thread back.
       if (this.#lastHeardMs >= askedAtMs) {
         this.#take(policyFault(call, "late", "its thread does not keep up"));
-      } else this.#die("a hook never ends", whenHeard(this.#worker));
+      } else this.#giveUp("a hook never ends");
     };
     return new Promise((end) => {
       const asked: Call = {
@@ -126,15 +133,16 @@ export class PolicyWorker implements Disposable {
         }, timeoutMs + GRACE_MS),
       };
       this.#calls.set(call, asked);
-      this.#worker.postMessage(question);
+      const message: ToPolicyThread = { ...question, untilMs: Date.now() + timeoutMs };
+      this.#worker.postMessage(message);
     });
   }
 
   /** Another takes its place: it ends once the questions under way have their answer. */
   retire(): void {
     const { timeoutMs } = this.#options;
-    this.#retiring = setTimeout(() => this[Symbol.dispose](), timeoutMs + GRACE_MS);
-    if (this.#calls.size === 0) this[Symbol.dispose]();
+    this.#retiring = setTimeout(() => this.#leave(), timeoutMs + GRACE_MS + 2 * LAST_LOOK_MS);
+    if (this.#calls.size === 0) this.#leave();
   }
 
   [Symbol.dispose](): void {
@@ -153,13 +161,25 @@ export class PolicyWorker implements Disposable {
     this.#calls.delete(answer.call);
     clearTimeout(call.timer);
     call.end(answer);
-    if (this.#retiring !== undefined && this.#calls.size === 0) this[Symbol.dispose]();
+    if (this.#retiring !== undefined && this.#calls.size === 0) this.#leave();
   }
 
-  #die(detail: string, gone: Promise<void>): void {
+  #leave(): void {
+    if (this.#isEnded) return;
+    this.#end("unavailable", "its thread ended");
+    whenHeard(this.#worker).then(this.#gone.resolve);
+  }
+
+  #giveUp(detail: string): void {
+    if (this.#isEnded) return;
+    whenHeard(this.#worker).then(this.#gone.resolve);
+    this.#die(detail);
+  }
+
+  #die(detail: string): void {
     if (this.#isEnded) return;
     this.#end("stuck", detail);
-    this.onDeath(detail, gone);
+    this.onDeath(detail);
   }
 
   #end(kind: PolicyFault, detail: string): void {
@@ -185,6 +205,8 @@ function whenHeard(worker: Worker): Promise<void> {
       event.preventDefault();
       resolve();
     };
+    const leave: ToPolicyThread = { kind: "leave" };
+    worker.postMessage(leave);
   });
 }
 

@@ -1,8 +1,9 @@
 /** A policy that does whatever the test asks for by the reverse-path. */
 // deno-lint-ignore-file no-explicit-any
+import { existsSync } from "node:fs";
 import type { Policy, Verdict } from "../policy_hooks.ts";
 
-const BAD: Record<string, () => unknown> = {
+const BAD: Record<string, (detail: string) => unknown> = {
   throws: () => {
     throw new Error("no such thing\nindeed");
   },
@@ -12,10 +13,12 @@ const BAD: Record<string, () => unknown> = {
     for (;;);
   },
   backtracks: () => /^(a+)+$/.test(`${"a".repeat(60)}b`),
-  keepsThread: async () => {
+  /** In one call that V8 cannot break off. */
+  blocks: (seconds) => void new Deno.Command("sleep", { args: [seconds] }).outputSync(),
+  /** Until that file is there. */
+  keepsThread: async (file) => {
     await null;
-    const endMs = performance.now() + 2_000;
-    while (performance.now() < endMs);
+    while (!existsSync(file));
   },
   nonsense: () => ({ kind: "maybe" }),
   getter: () => ({
@@ -44,7 +47,8 @@ export default {
       });
       return { kind: "accept" };
     }
-    return await BAD[reversePath]?.() as Verdict;
+    const [kind, detail = ""] = reversePath.split(" ");
+    return await BAD[kind]?.(detail) as Verdict;
   },
   onMessage(facts) {
     // Whether it is frozen shows in what is thrown here.
