@@ -52,8 +52,10 @@ async function start(path = MODULE, onFailure: OnFailure = "accept") {
   return { runner, failures, outcomes };
 }
 
+/** With a file `busy` in it: threads that loop while it is there end with the test, however that ends. */
 async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${path}/busy`, "");
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
@@ -160,7 +162,7 @@ Deno.test("PolicyRunner: a policy's answers, and its faults as no opinion", asyn
   await t.step("it keeps its thread: another comes, and no third before an end", async () => {
     await using dir = await temporaryDirectory();
     const [fault, other] = await Promise.all([
-      faultOf(`keepsThread ${dir.path}/end`),
+      faultOf(`keepsThread ${dir.path}/busy`),
       runner.ask("onMail", sender("slow")),
     ]);
     assert.equal(fault.fault, "stuck");
@@ -168,10 +170,10 @@ Deno.test("PolicyRunner: a policy's answers, and its faults as no opinion", asyn
     assert.equal((await faultOf("slow")).fault, "unavailable");
     await until(isAnswered);
     failures.length = 0;
-    await runner.ask("onMail", sender(`keepsThread ${dir.path}/end`));
+    await runner.ask("onMail", sender(`keepsThread ${dir.path}/busy`));
     await until(() => failures.some(({ fault }) => fault === "unusable"));
     assert.match(failures.at(-1)!.detail, /never end/);
-    await Deno.writeTextFile(`${dir.path}/end`, "");
+    await Deno.remove(`${dir.path}/busy`);
     await until(isAnswered);
   });
 });
@@ -180,20 +182,20 @@ Deno.test("PolicyRunner: faults put mail off where that is set, and never refuse
   await using dir = await temporaryDirectory();
   const { runner } = await start(MODULE, "defer");
   using _ = runner;
-  for (const reversePath of ["throws", "nonsense", "loops", `keepsThread ${dir.path}/end`]) {
+  for (const reversePath of ["throws", "nonsense", "loops", `keepsThread ${dir.path}/busy`]) {
     const opinion = await runner.ask("onMail", sender(reversePath));
     assert.ok(opinion.kind === "refused", reversePath);
     assert.deepEqual([opinion.reply.code, opinion.reply.enhancedStatus], [451, "4.7.1"]);
   }
   const facts = { nowMs: 0, forwardPath: "a@b.test", isLocal: false, mayRelay: false };
   assert.equal((await runner.route({ ...facts, destination: "b.test" })).kind, "refused");
-  await Deno.writeTextFile(`${dir.path}/end`, "");
+  await Deno.remove(`${dir.path}/busy`);
 });
 
 Deno.test("PolicyRunner: a thread that is busy as it retires counts as one that never ends", async () => {
   await using dir = await temporaryDirectory();
   const path = `${dir.path}/policy.js`;
-  const keeps = `while (!existsSync(${JSON.stringify(`${dir.path}/end`)}));`;
+  const keeps = `while (existsSync(${JSON.stringify(`${dir.path}/busy`)}));`;
   const write = (hook: string) =>
     Deno.writeTextFile(
       path,
@@ -208,7 +210,7 @@ Deno.test("PolicyRunner: a thread that is busy as it retires counts as one that 
   await runner.reload();
   assert.equal((await runner.ask("onMail", sender("x"))).kind, "none");
   await until(() => failures.some(({ fault }) => fault === "unusable"));
-  await Deno.writeTextFile(`${dir.path}/end`, "");
+  await Deno.remove(`${dir.path}/busy`);
   await until(async () => (await runner.ask("onMail", sender("x"))).kind === "accept");
 });
 

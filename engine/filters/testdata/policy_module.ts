@@ -15,10 +15,10 @@ const BAD: Record<string, (detail: string) => unknown> = {
   backtracks: () => /^(a+)+$/.test(`${"a".repeat(60)}b`),
   /** In one call that V8 cannot break off. */
   blocks: (seconds) => void new Deno.Command("sleep", { args: [seconds] }).outputSync(),
-  /** Until that file is there. */
+  /** As long as that file is there. */
   keepsThread: async (file) => {
     await null;
-    while (!existsSync(file));
+    while (existsSync(file));
   },
   nonsense: () => ({ kind: "maybe" }),
   getter: () => ({
