@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { anyText } from "../../tests/fixtures/any_text.ts";
 import {
   deferred,
   failed,
@@ -7,7 +8,6 @@ import {
   outcomeWithoutHost,
   type ReplyContext,
 } from "./outcome.ts";
-import { anyText } from "../../tests/fixtures/any_text.ts";
 
 const CONTEXTS: readonly ReplyContext[] = ["connect", "mail", "rcpt", "data"];
 const CLASS = { delivered: "2", deferred: "4", failed: "5" };

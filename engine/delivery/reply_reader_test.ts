@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isWellFormed, ReplyReader } from "./reply_reader.ts";
 import { anyText } from "../../tests/fixtures/any_text.ts";
+import { isWellFormed, ReplyReader } from "./reply_reader.ts";
 
 function readAll(pieces: readonly string[]): readonly string[] | null {
   const reader = new ReplyReader();

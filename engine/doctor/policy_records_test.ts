@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseDmarc, parseMtaSts, parseTlsReporting } from "./policy_records.ts";
 import { anyText } from "../../tests/fixtures/any_text.ts";
+import { parseDmarc, parseMtaSts, parseTlsReporting } from "./policy_records.ts";
 
 interface Vector {
   readonly input: string;

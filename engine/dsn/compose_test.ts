@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
+import { anyText } from "../../tests/fixtures/any_text.ts";
 import type { AttemptRecord } from "../store/spool.ts";
 import { type FailedMessage, reportFor, type ReportOptions } from "./compose.ts";
 import { explain } from "./explanation.ts";
-import { anyText } from "../../tests/fixtures/any_text.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 4, 3, 4, 5);
 

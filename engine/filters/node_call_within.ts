@@ -9,7 +9,7 @@ const now = performance.now.bind(performance);
  * V8's own limit lies behind ours by so much. In Deno 2.9 one that strikes as a call returns strikes whatever runs
  * next, and ends the process; so no call returns between the two.
  */
-export const CALL_MARGIN_MS = 250;
+const MARGIN_MS = 250;
 
 /**
  * What `call` answers; `null` when it kept its thread for longer, and was ended in the middle of what it did. What
@@ -30,7 +30,7 @@ export function callWithin(
     }
   };
   try {
-    return { value: script.runInContext(context, { timeout: timeoutMs + CALL_MARGIN_MS }) };
+    return { value: script.runInContext(context, { timeout: timeoutMs + MARGIN_MS }) };
   } catch (error) {
     if (isTimeout(error)) return null;
     throw error;

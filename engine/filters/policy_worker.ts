@@ -141,6 +141,7 @@ export class PolicyWorker implements Disposable {
   /** Another takes its place: it ends once the questions under way have their answer. */
   retire(): void {
     const { timeoutMs } = this.#options;
+    // Behind the last look at what was asked just now.
     this.#retiring = setTimeout(() => this.#leave(), timeoutMs + GRACE_MS + 2 * LAST_LOOK_MS);
     if (this.#calls.size === 0) this.#leave();
   }

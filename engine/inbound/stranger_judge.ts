@@ -129,11 +129,8 @@ export class StrangerJudge implements SessionJudge {
     const isAccepted = this.#standing.isAccepted ||
       [...message.named].every((path) => this.#accepted.has(path));
     const standing = { ...this.#standing, isAccepted };
-    const context = {
-      session: this.#session,
-      clientPort: this.#clientPort,
-      ...{ client, spf, standing },
-    };
+    const [session, clientPort] = [this.#session, this.#clientPort];
+    const context = { session, clientPort, client, spf, standing };
     return await judgeMessage(message, context, this.#services);
   }
 

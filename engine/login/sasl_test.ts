@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { continueSasl, type SaslMethod, type SaslState, type SaslStep, startSasl } from "./sasl.ts";
 import { anyText } from "../../tests/fixtures/any_text.ts";
+import { continueSasl, type SaslMethod, type SaslState, type SaslStep, startSasl } from "./sasl.ts";
 
 const challenge = "<1896.697170952@postoffice.reston.mci.net>";
 

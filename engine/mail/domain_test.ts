@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { anyText } from "../../tests/fixtures/any_text.ts";
 import {
   displayDomain,
   formatAddressLiteral,
@@ -8,7 +9,6 @@ import {
   normalizeDomainOrLiteral,
   parseAddressLiteral,
 } from "./domain.ts";
-import { anyText } from "../../tests/fixtures/any_text.ts";
 
 Deno.test("normalizeDomain: one form for every spelling (RFC 6531 §3.3)", () => {
   const forms: [string, string][] = [

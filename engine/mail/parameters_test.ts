@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeXtext, encodeXtext, parseParameters } from "./parameters.ts";
 import { anyText } from "../../tests/fixtures/any_text.ts";
+import { decodeXtext, encodeXtext, parseParameters } from "./parameters.ts";
 
 function read(text: string): unknown {
   const result = parseParameters(text);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { formatMailbox, parseMailbox, parseMailCommand, parseRcptCommand } from "./path.ts";
 import { anyText } from "../../tests/fixtures/any_text.ts";
+import { formatMailbox, parseMailbox, parseMailCommand, parseRcptCommand } from "./path.ts";
 
 function mail(argument: Uint8Array | string): string {
   const result = parseMailCommand(argument);

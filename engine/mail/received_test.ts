@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { anyText } from "../../tests/fixtures/any_text.ts";
 import {
   type Arrival,
   dateTime,
@@ -7,7 +8,6 @@ import {
   receivedField,
   returnPathField,
 } from "./received.ts";
-import { anyText } from "../../tests/fixtures/any_text.ts";
 
 const ARRIVAL: Arrival = {
   heloName: "mail.example.org",

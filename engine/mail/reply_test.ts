@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { formatReply, intermediateReply, parseReply, reply, severityOf } from "./reply.ts";
 import { anyText } from "../../tests/fixtures/any_text.ts";
+import { formatReply, intermediateReply, parseReply, reply, severityOf } from "./reply.ts";
 
 Deno.test("reply: takes severity and class digit from the code (RFC 3463 §3.1)", () => {
   assert.deepEqual(reply(250, "1.5", "Fine"), {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { forwardingPath, takeBack } from "./srs.ts";
 import { anyText } from "../../tests/fixtures/any_text.ts";
+import { forwardingPath, takeBack } from "./srs.ts";
 
 const VECTORS = new URL("../../../shared/data/srs-vectors.json", import.meta.url);
 const DAY_MS = 24 * 3600 * 1000;

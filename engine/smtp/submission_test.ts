@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
+import { anyText } from "../../tests/fixtures/any_text.ts";
 import { readHeaderSection } from "../mail/header_section.ts";
 import { parseMailbox } from "../mail/path.ts";
 import type { DirectoryAnswer } from "../routing/route.ts";
 import { RoomyMessage } from "./roomy_message.ts";
 import { checkSubmission, mendSubmission, ownsSender } from "./submission.ts";
 import { ANN, owns } from "./testdata/policy.ts";
-import { anyText } from "../../tests/fixtures/any_text.ts";
 
 const account = ANN.account!;
 const OPTIONS = { nowMs: Date.UTC(2026, 0, 2, 3, 4, 5), messageId: "<1@mx.example.org>" };

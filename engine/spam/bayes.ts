@@ -191,7 +191,7 @@ function place(
   const low = id >>> 0;
   const high = highOf(id);
   const mask = slots.length - 1;
-  let at = firstSlot(id, mask);
+  let at = firstSlot(low, mask);
   for (let probe = 0; probe < MAX_PROBES; probe++, at = (at + SLOT_WORDS) & mask) {
     const isNew = slots[at] === 0 && slots[at + 1] === 0;
     if (!isNew && (slots[at] !== low || slots[at + 1] !== high)) continue;
@@ -209,8 +209,8 @@ function highOf(id: TokenId): number {
 }
 
 /** Where a token's slot begins: the low bits of an id are as good as any. */
-function firstSlot(id: TokenId, mask: number): number {
-  return ((id | 0) * SLOT_WORDS) & mask;
+function firstSlot(low: number, mask: number): number {
+  return (low * SLOT_WORDS) & mask;
 }
 
 /** What a scope makes of a token, `prior` being what was thought before. */
@@ -219,7 +219,7 @@ function opinion(scope: ScopeSnapshot, id: TokenId, prior: number, strength: num
   const low = id >>> 0;
   const high = highOf(id);
   const mask = slots.length - 1;
-  let at = firstSlot(id, mask);
+  let at = firstSlot(low, mask);
   for (let probe = 0; probe < MAX_PROBES; probe++, at = (at + SLOT_WORDS) & mask) {
     if (slots[at] !== low || slots[at + 1] !== high) {
       if (slots[at] === 0 && slots[at + 1] === 0) return prior;

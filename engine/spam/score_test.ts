@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { anyText } from "../../tests/fixtures/any_text.ts";
 import { type Draft, GTUBE_LINE, mailFacts } from "./testdata/mail.ts";
 import { localDomains, RULES } from "./testdata/rules.ts";
 import { scoreMail } from "./score.ts";
-import { anyText } from "../../tests/fixtures/any_text.ts";
 
 function score(draft: Draft = {}, probability: number | null = null, learnt = 1_000) {
   const messages = { ham: 5_000, spam: learnt };

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
+import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 import type { Counters } from "./counters.ts";
 import { testCounters } from "./counters_conformance.ts";
 import { StoreUnavailableError } from "./errors.ts";
 import { memoryCounters } from "./memory_counters.ts";
 import { redisCounters } from "./redis_counters.ts";
-import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 
 const ignore = !hasRedis;
 if (ignore) console.warn("redis-server is not installed: the tests of redisCounters are skipped");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
+import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 import type { Dispatch, DispatchEntry } from "./dispatch.ts";
 import {
   ALL_SHARDS,
@@ -14,7 +15,6 @@ import { StoreUnavailableError } from "./errors.ts";
 import reclaimLua from "./lua/reclaim.lua" with { type: "text" };
 import { memoryDispatch } from "./memory_dispatch.ts";
 import { redisDispatch } from "./redis_dispatch.ts";
-import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 
 const ignore = !hasRedis;
 if (ignore) console.warn("redis-server is not installed: the tests of redisDispatch are skipped");

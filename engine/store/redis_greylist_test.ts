@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
+import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 import { StoreUnavailableError } from "./errors.ts";
 import type { Greylist } from "./greylist.ts";
 import { testGreylist } from "./greylist_conformance.ts";
 import { memoryGreylist } from "./memory_greylist.ts";
 import { redisGreylist } from "./redis_greylist.ts";
-import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 
 const ignore = !hasRedis;
 if (ignore) console.warn("redis-server is not installed: the tests of redisGreylist are skipped");

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
+import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 import { StoreUnavailableError } from "./errors.ts";
 import { memoryMeters } from "./memory_meters.ts";
 import type { Meters } from "./meters.ts";
 import { testMeters } from "./meters_conformance.ts";
 import { redisMeters } from "./redis_meters.ts";
-import { hasRedis, openRedis, type RedisServer } from "../../tests/fixtures/redis.ts";
 
 const ignore = !hasRedis;
 if (ignore) console.warn("redis-server is not installed: the tests of redisMeters are skipped");

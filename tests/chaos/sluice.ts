@@ -1,6 +1,6 @@
 /** The server as its users run it: a process with an environment, which can be killed and come back. */
-import { until } from "../fixtures/process.ts";
 import { freePorts } from "../fixtures/ports.ts";
+import { until } from "../fixtures/process.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const PERMISSIONS = ["net", "read", "write", "env", "sys", "ffi"].map((name) => `--allow-${name}`);

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { deflateRawSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
+import { anyText } from "../../../tests/fixtures/any_text.ts";
 import { parseAggregateReport } from "./aggregate_report.ts";
 import { composeAggregateReport } from "./compose_aggregate.ts";
 import type { AggregateRecord, AggregateReport } from "./report.ts";
 import { readReports } from "./report_mail.ts";
 import { MAX_UNPACKED_OCTETS, unpack } from "./unpack.ts";
-import { anyText } from "../../../tests/fixtures/any_text.ts";
 
 const pause = () => Promise.resolve();
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { anyText } from "../../../tests/fixtures/any_text.ts";
 import { deliveryId, type QueueId } from "../../mail/queue_id.ts";
 import { copyName, decodeSegment, encodeSegment } from "./maildir_name.ts";
-import { anyText } from "../../../tests/fixtures/any_text.ts";
 
 Deno.test("encodeSegment: leaves plain names readable and disarms the others", () => {
   const forms: [string, string][] = [
